@@ -34,8 +34,9 @@ pub enum CarrierEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DownReason {
-    /// The broker answered and refused the connection.
-    #[error("the broker refused the connection")]
+    /// The broker refused the connection, or ended it before its greeting: under TLS 1.3 that is also how
+    /// a refused client certificate looks when the alert is lost.
+    #[error("the broker refused the connection: check the client certificate and the broker's log")]
     Refused,
     /// The broker granted the connection but not the subscriptions.
     #[error("the broker refused a subscription")]

@@ -22,7 +22,7 @@ use crate::{CarrierError, CarrierEvent, DownReason};
 /// Longest wait for TCP, TLS and the broker's greeting together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for the broker to take what is queued when the carrier closes.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Everything needed to make one connection after another.
 pub(super) struct Template {
@@ -93,6 +93,12 @@ struct Pending {
     /// Given to the client, in order, without a packet id yet.
     queued: VecDeque<String>,
     by_id: HashMap<u16, String>,
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.queued.is_empty() && self.by_id.is_empty()
+    }
 }
 
 impl Link {
@@ -239,14 +245,14 @@ impl Link {
             return End::Broken(DownReason::Closed);
         }
         tokio::select! {
-            end = self.discard() => return end,
+            // The grant first: a message sent after it must not be taken for one of an earlier connection.
+            biased;
             _ = granted.recv_async() => {}
+            end = self.discard() => return end,
         }
         loop {
             let Ok(Outbound::Publish { topic, payload }) = self.outbound.recv_async().await else {
-                // Ends the polling side through its own error when the broker took everything.
-                let _ = client.disconnect_with_timeout(DRAIN_TIMEOUT).await;
-                return std::future::pending().await;
+                return drain(client, pending).await;
             };
             pending.borrow_mut().queued.push_back(topic.clone());
             let sent = client.publish(topic, payload, PublishOptions::at_least_once());
@@ -255,6 +261,19 @@ impl Link {
             }
         }
     }
+}
+
+/// Waits until the broker has everything, then says goodbye.
+///
+/// The client's own graceful disconnect drops what flow control still holds back.
+async fn drain(client: &AsyncClient, pending: &RefCell<Pending>) -> End {
+    let deadline = Instant::now() + DRAIN_TIMEOUT;
+    while !pending.borrow().is_empty() && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let _ = client.disconnect_with_timeout(DRAIN_TIMEOUT).await;
+    // The polling future ends the connection once the goodbye is sent.
+    std::future::pending().await
 }
 
 /// Tells the broker which messages the owner took.
@@ -278,7 +297,7 @@ fn ended(error: &ConnectionError, was_up: bool) -> End {
         ConnectionError::Tls(_) => DownReason::Tls,
         error if tls::is_tls(error) => DownReason::Tls,
         _ if was_up => DownReason::Closed,
-        ConnectionError::MqttState(_) => DownReason::Closed,
+        ConnectionError::MqttState(_) => DownReason::Refused,
         _ => DownReason::Unreachable,
     };
     tracing::debug!(%error, "connection ended");

@@ -208,6 +208,13 @@ impl Receiver {
     }
 }
 
+impl Receiver {
+    /// Events that arrived and are not yet taken; messages among them are at most one window.
+    pub fn waiting(&self) -> usize {
+        self.events.len()
+    }
+}
+
 impl Inbound {
     fn take(self) -> CarrierEvent {
         if let Some((acks, ack)) = self.ack {
@@ -220,6 +227,6 @@ impl Inbound {
 
 impl fmt::Debug for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Receiver({} waiting)", self.events.len())
+        write!(f, "Receiver({} waiting)", self.waiting())
     }
 }

@@ -1,4 +1,5 @@
 //! A real Mosquitto with a throw-away authority, for the carrier's tests.
+#![expect(clippy::unwrap_used, reason = "a broken test environment must fail loudly")]
 
 use std::{
     fs,
@@ -17,10 +18,10 @@ use zeroize::Zeroizing;
 const MOSQUITTO: &str = "/usr/sbin/mosquitto";
 
 /// An authority that signs what the test asks for.
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params
@@ -29,12 +30,12 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    pub fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
     /// Certificate and key for `name`, valid for the loopback address.
-    pub fn issue(&self, name: &str) -> (String, String) {
+    pub(crate) fn issue(&self, name: &str) -> (String, String) {
         let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
@@ -43,7 +44,7 @@ impl Authority {
     }
 
     /// Options of a client called `name` that trusts this authority.
-    pub fn options(&self, port: u16, name: &str, subscribe: &[&str]) -> MqttOptions {
+    pub(crate) fn options(&self, port: u16, name: &str, subscribe: &[&str]) -> MqttOptions {
         let (certificate, key) = self.issue(name);
         MqttOptions {
             host: "127.0.0.1".to_owned(),
@@ -60,15 +61,15 @@ impl Authority {
 }
 
 /// A running broker, killed on drop.
-pub struct Mosquitto {
-    pub port: u16,
+pub(crate) struct Mosquitto {
+    pub(crate) port: u16,
     folder: tempfile::TempDir,
     child: Child,
 }
 
 impl Mosquitto {
     /// Starts a broker that lets `box-1` read every device's topic and each device use its own.
-    pub fn start(authority: &Authority) -> Self {
+    pub(crate) fn start(authority: &Authority) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
@@ -99,13 +100,13 @@ impl Mosquitto {
     }
 
     /// Ends the broker without a goodbye.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Starts it again on the same port.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.child = spawn(self.folder.path(), self.port);
     }
 }
