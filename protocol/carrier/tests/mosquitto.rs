@@ -1,5 +1,7 @@
 //! The MQTT carrier against a real Mosquitto with TLS, client certificates and a topic policy.
 
+#![expect(clippy::unwrap_used, reason = "a broken test environment must fail loudly")]
+
 mod support;
 
 use std::time::{Duration, Instant};
@@ -12,7 +14,7 @@ use support::{Authority, Mosquitto};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The next event that is not the reading of an expected interruption.
+/// The next event.
 fn next(receiver: &Receiver) -> CarrierEvent {
     receiver.recv_timeout(PATIENCE).unwrap()
 }
@@ -207,10 +209,7 @@ fn a_stalled_owner_slows_the_sender_instead_of_growing_the_queue() {
     }
     device.close();
     // Everything is sent; the owner has taken nothing, so at most a window waits on this side.
-    assert!(
-        format!("{box_events:?}").starts_with("Receiver(16 waiting)"),
-        "{box_events:?}"
-    );
+    assert!(box_events.waiting() <= 16, "{box_events:?}");
     for n in 0..200_u8 {
         assert_eq!(next(&box_events), message("obscura/v1/device-1/up", &[n; 1000]));
     }
