@@ -1,0 +1,142 @@
+//! Golden vectors: records with the integers and results the circuit must give.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{contract::quantise::FieldValue, record::RecordJson};
+
+/// Largest file of golden vectors, bytes.
+pub const MAX_GOLDEN_BYTES: usize = 1024 * 1024;
+/// Format number this program reads.
+pub const FORMAT: u32 = 1;
+
+/// Why golden vectors are not acceptable.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GoldenError {
+    /// The file is too large.
+    #[error("golden vectors are {got_bytes} bytes, at most {MAX_GOLDEN_BYTES} are allowed")]
+    PeerTooLarge {
+        /// Length found.
+        got_bytes: usize,
+    },
+    /// The file is not the JSON of golden vectors.
+    #[error("golden vectors are not of the expected JSON form")]
+    PeerJson(#[from] serde_json::Error),
+    /// The file is of another format.
+    #[error("golden vectors have format {got}, this program reads format {FORMAT}")]
+    PeerFormat {
+        /// Format found.
+        got: u32,
+    },
+    /// There is nothing to compare with.
+    #[error("there are no golden vectors")]
+    PeerEmpty,
+}
+
+/// The golden vectors of a payload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Golden {
+    vectors: Vec<GoldenVector>,
+}
+
+/// One record and what must come of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GoldenVector {
+    /// What the record stands for.
+    pub name: String,
+    /// The record.
+    pub record: BTreeMap<String, FieldValue>,
+    /// The circuit's inputs.
+    pub inputs: Vec<i64>,
+    /// The exact score.
+    pub score: i64,
+    /// Entry of the probability table the score falls on.
+    pub index: i64,
+    /// The probability at that entry, as an integer.
+    pub probability: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GoldenJson {
+    format: u32,
+    vectors: Vec<VectorJson>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VectorJson {
+    name: String,
+    record: RecordJson,
+    inputs: Vec<i64>,
+    score: i64,
+    index: i64,
+    probability: i64,
+}
+
+impl Golden {
+    /// Reads golden vectors.
+    ///
+    /// # Errors
+    /// [`GoldenError`].
+    pub fn from_json(bytes: &[u8]) -> Result<Self, GoldenError> {
+        if bytes.len() > MAX_GOLDEN_BYTES {
+            return Err(GoldenError::PeerTooLarge {
+                got_bytes: bytes.len(),
+            });
+        }
+        let json: GoldenJson = serde_json::from_slice(bytes)?;
+        if json.format != FORMAT {
+            return Err(GoldenError::PeerFormat { got: json.format });
+        }
+        if json.vectors.is_empty() {
+            return Err(GoldenError::PeerEmpty);
+        }
+        Ok(Self {
+            vectors: json.vectors.into_iter().map(GoldenVector::from).collect(),
+        })
+    }
+
+    /// The vectors; the first two of a clinical model are a healthy and an ill reference person.
+    pub fn vectors(&self) -> &[GoldenVector] {
+        &self.vectors
+    }
+}
+
+impl From<VectorJson> for GoldenVector {
+    fn from(json: VectorJson) -> Self {
+        Self {
+            name: json.name,
+            record: json.record.0,
+            inputs: json.inputs,
+            score: json.score,
+            index: json.index,
+            probability: json.probability,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_other_formats_unknown_keys_and_nothing() {
+        let vector = r#"{"name":"a","record":{"x":1},"inputs":[1],"score":-2,"index":3,"probability":4}"#;
+        let read = |text: String| Golden::from_json(text.as_bytes());
+        let golden = read(format!(r#"{{"format":1,"vectors":[{vector}]}}"#)).unwrap();
+        assert_eq!(golden.vectors()[0].score, -2);
+        let later = read(format!(r#"{{"format":2,"vectors":[{vector}]}}"#));
+        assert!(matches!(later, Err(GoldenError::PeerFormat { got: 2 })));
+        assert!(matches!(
+            read(r#"{"format":1,"vectors":[]}"#.to_owned()),
+            Err(GoldenError::PeerEmpty)
+        ));
+        assert!(matches!(
+            read(r#"{"format":1,"vectors":[{}],"x":1}"#.to_owned()),
+            Err(GoldenError::PeerJson(_))
+        ));
+    }
+}
