@@ -1,0 +1,99 @@
+//! Generation of the evaluation keys the box computes with.
+
+use obscura_fhe_core::{EvaluationKeyParts, ParameterSet};
+use tfhe::core_crypto::prelude::{
+    ChunkSize, CiphertextModulus, Container, DecompositionBaseLog, DecompositionLevelCount, Gaussian,
+    GlweDimension, LweDimension, PolynomialSize, SeededLweBootstrapKeyChunkGenerator, SeededLweKeyswitchKey,
+    StandardDev, generate_seeded_lwe_keyswitch_key,
+};
+
+use crate::{
+    ClientError, SecretKeys,
+    entropy::{OsSeeder, seed, to_tfhe},
+};
+
+/// Key bits per progress step.
+const CHUNK: usize = 50;
+
+/// The Gaussian of a noise given as log2 of its deviation in units of the torus.
+pub(crate) fn gaussian(sigma_log2: f64) -> Gaussian<f64> {
+    Gaussian::from_dispersion_parameter(StandardDev(sigma_log2.exp2()), 0.0)
+}
+
+impl SecretKeys {
+    /// Generates the evaluation key object: `EvaluationKeyParts` as bytes, fresh seeds each time.
+    ///
+    /// `progress` hears steps done and steps in all, from 0 to all.
+    ///
+    /// # Errors
+    /// [`ClientError::DeviceEntropy`].
+    pub fn evaluation_keys(&self, progress: &mut dyn FnMut(u32, u32)) -> Result<Vec<u8>, ClientError> {
+        let set = self.parameters();
+        let steps = u32::try_from(1 + set.lwe_dimension.div_ceil(CHUNK)).unwrap_or(u32::MAX);
+        progress(0, steps);
+        let (key_switch_seed, key_switch) = self.key_switch(set)?;
+        progress(1, steps);
+        let (bootstrap_seed, bootstrap) = self.bootstrap(set, &mut |done| progress(1 + done, steps))?;
+        let parts = EvaluationKeyParts {
+            key_switch_seed,
+            key_switch,
+            bootstrap_seed,
+            bootstrap,
+        };
+        Ok(parts.to_bytes(set))
+    }
+
+    fn key_switch(&self, set: &ParameterSet) -> Result<([u8; 16], Vec<u64>), ClientError> {
+        let mask_seed = seed()?;
+        let mut key = SeededLweKeyswitchKey::new(
+            0_u64,
+            DecompositionBaseLog(set.key_switch_base_log2 as usize),
+            DecompositionLevelCount(set.key_switch_levels as usize),
+            LweDimension(set.large_dimension()),
+            LweDimension(set.lwe_dimension),
+            to_tfhe(&mask_seed).into(),
+            CiphertextModulus::new_native(),
+        );
+        let noise = gaussian(set.lwe_noise_log2);
+        generate_seeded_lwe_keyswitch_key(
+            &self.large(),
+            &self.small(),
+            &mut key,
+            noise,
+            &mut OsSeeder::new()?,
+        );
+        Ok((mask_seed, key.into_container()))
+    }
+
+    fn bootstrap(
+        &self,
+        set: &ParameterSet,
+        progress: &mut dyn FnMut(u32),
+    ) -> Result<([u8; 16], Vec<u64>), ClientError> {
+        let mask_seed = seed()?;
+        let (small, large) = (self.small(), self.large_glwe());
+        let mut seeder = OsSeeder::new()?;
+        let chunks = SeededLweBootstrapKeyChunkGenerator::new(
+            ChunkSize(CHUNK.min(set.lwe_dimension)),
+            LweDimension(set.lwe_dimension),
+            GlweDimension(set.glwe_dimension).to_glwe_size(),
+            PolynomialSize(set.polynomial_size),
+            DecompositionBaseLog(set.rotation_base_log2 as usize),
+            DecompositionLevelCount(set.rotation_levels as usize),
+            CiphertextModulus::new_native(),
+            &small,
+            &large,
+            gaussian(set.glwe_noise_log2),
+            to_tfhe(&mask_seed).into(),
+            &mut seeder,
+            true,
+        );
+        let mut bodies = Vec::with_capacity(EvaluationKeyParts::bootstrap_len(set));
+        for (chunk, done) in chunks.zip(1..) {
+            bodies.extend_from_slice(chunk.as_ref());
+            debug_assert_eq!(chunk.as_ref().container_len() % set.polynomial_size, 0);
+            progress(done);
+        }
+        Ok((mask_seed, bodies))
+    }
+}
