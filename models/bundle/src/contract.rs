@@ -100,7 +100,7 @@ pub enum Kind {
 /// One word a field may hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Code {
-    code: String,
+    word: String,
     label: String,
     /// One per input of the field.
     values: Vec<f64>,
@@ -259,7 +259,7 @@ impl Field {
 impl Code {
     /// The word in records.
     pub fn code(&self) -> &str {
-        &self.code
+        &self.word
     }
 
     /// The word for people.

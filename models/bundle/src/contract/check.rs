@@ -110,7 +110,7 @@ impl Field {
         held((1..=MAX_CODES).contains(&codes.len()), "there are 1 to 64 codes")?;
         for (at, code) in codes.iter().enumerate() {
             held(
-                !code.code.is_empty() && is_text(&code.code, MAX_NAME_BYTES),
+                !code.word.is_empty() && is_text(&code.word, MAX_NAME_BYTES),
                 "a code has 1 to 64 bytes and no control characters",
             )?;
             held(
@@ -118,7 +118,7 @@ impl Field {
                 "label of a code has 1 to 128 bytes and no control characters",
             )?;
             held(
-                codes[..at].iter().all(|other| other.code != code.code),
+                codes[..at].iter().all(|other| other.word != code.word),
                 "codes are unique",
             )?;
             held(

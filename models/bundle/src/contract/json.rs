@@ -181,7 +181,7 @@ impl From<FieldJson> for Field {
 impl From<CodeJson> for Code {
     fn from(json: CodeJson) -> Self {
         Self {
-            code: json.code,
+            word: json.code,
             label: json.label,
             values: json.values,
         }

@@ -158,7 +158,7 @@ impl Field {
             (Kind::Code(codes), FieldValue::Code(word)) => {
                 let code = codes
                     .iter()
-                    .find(|code| code.code == *word)
+                    .find(|code| code.word == *word)
                     .ok_or(Wrong::UnknownCode)?;
                 code.values.clone()
             }
@@ -181,7 +181,7 @@ impl Field {
                 max: *max,
                 unit: self.unit.clone(),
             },
-            Kind::Code(codes) => Allowed::Codes(codes.iter().map(|code| code.code.clone()).collect()),
+            Kind::Code(codes) => Allowed::Codes(codes.iter().map(|code| code.word.clone()).collect()),
         }
     }
 }
