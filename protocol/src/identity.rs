@@ -233,10 +233,10 @@ impl PublicKey {
         bytes: &[u8],
         signature: &Signature,
     ) -> Result<(), PeerBadSignature> {
-        let key = VerifyingKey::from_bytes(&self.0).map_err(|_| PeerBadSignature)?;
+        let key = VerifyingKey::from_bytes(&self.0).map_err(|_not_a_point| PeerBadSignature)?;
         let signature = ed25519_dalek::Signature::from_bytes(&signature.to_bytes());
         key.verify_strict(&purpose.message(bytes), &signature)
-            .map_err(|_| PeerBadSignature)
+            .map_err(|_wrong| PeerBadSignature)
     }
 
     /// SHA-256 of the key, by which people compare keys.

@@ -1,4 +1,5 @@
 //! Attacks on a signed bundle: nothing but the very bytes that enough keys signed is accepted.
+#![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 use std::collections::BTreeMap;
 
