@@ -1,2 +1,172 @@
-//! Placeholder.
-fn main() {}
+//! `obscura-provision`: makes a site and enrols its devices.
+//!
+//! Wires the use cases to the file system, the certificate library and the operating system.
+
+mod adapters;
+mod application;
+mod domain;
+mod ports;
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use adapters::{os_entropy::OsEntropy, rcgen_authority::RcgenAuthorities, site_folder::SiteFolder};
+use application::{ProvisionError, add_device::add_device, new_site, show::show};
+use clap::{Parser, Subcommand};
+use obscura_protocol::identity::PeerName;
+use ports::StoreError;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 2 usage or configuration (also: the site exists already), 70 internal.
+
+The private key of the site's authority lies in authority/ca.key.pem, readable by its owner only and not
+encrypted: keep that folder with the technician, never on the box.";
+
+/// Makes sites and enrols devices, for the field.
+#[derive(Parser)]
+#[command(version, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Makes a site: certificates, keys and configuration of broker, box and first device.
+    #[command(after_help = EXIT_CODES)]
+    NewSite {
+        /// Folder of the site; must not exist or be empty.
+        #[arg(long)]
+        dir: PathBuf,
+        /// Name of the box: a-z, 0-9 and '-', at most 32 characters.
+        #[arg(long, default_value = "box-1")]
+        box_name: PeerName,
+        /// Name of the first device.
+        #[arg(long, default_value = "device-1")]
+        device: PeerName,
+        /// IP address or host name at which devices reach the broker.
+        #[arg(long, default_value = "127.0.0.1")]
+        address: String,
+        /// TCP port of the broker.
+        #[arg(long, default_value_t = 8883, value_parser = clap::value_parser!(u16).range(1..))]
+        port: u16,
+        /// The root document whose keys sign models (made by `obscura-sign root new`).
+        #[arg(long)]
+        root: PathBuf,
+    },
+    /// Adds a device: its folder with certificate, keys and configuration, and its roster entry.
+    #[command(after_help = EXIT_CODES)]
+    AddDevice {
+        /// Folder of the site.
+        #[arg(long)]
+        site: PathBuf,
+        /// Name of the device: a-z, 0-9 and '-', at most 32 characters.
+        #[arg(long)]
+        name: PeerName,
+    },
+    /// Prints who is in a site, with the fingerprints to compare.
+    #[command(after_help = EXIT_CODES)]
+    Show {
+        /// Folder of the site.
+        #[arg(long)]
+        site: PathBuf,
+    },
+}
+
+/// Why the program stopped.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Provision(#[from] ProvisionError),
+    #[error("cannot read the root document {path}: {source}; make one with `obscura-sign root new`")]
+    ConfigRootFile { path: PathBuf, source: std::io::Error },
+    #[error("cannot write to standard output: {source}")]
+    Output { source: std::io::Error },
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Provision(
+                ProvisionError::Site(_)
+                | ProvisionError::ConfigRoot { .. }
+                | ProvisionError::MisuseDeviceExists { .. }
+                | ProvisionError::Store(
+                    StoreError::MisuseExists { .. }
+                    | StoreError::MisuseNotASite { .. }
+                    | StoreError::DeviceDamaged { .. }
+                    | StoreError::DeviceIo { .. },
+                ),
+            )
+            | Self::ConfigRootFile { .. } => 2,
+            Self::Provision(_) | Self::Output { .. } => 70,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().verb) {
+        Ok(text) => match std::io::stdout().write_all(text.as_bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(source) => report(&Failure::Output { source }),
+        },
+        Err(failure) => report(&failure),
+    }
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    eprintln!("obscura-provision: {failure}");
+    ExitCode::from(failure.exit_code())
+}
+
+fn run(verb: Verb) -> Result<String, Failure> {
+    match verb {
+        Verb::NewSite {
+            dir,
+            box_name,
+            device,
+            address,
+            port,
+            root,
+        } => {
+            let root = std::fs::read(&root).map_err(|source| Failure::ConfigRootFile {
+                path: root.clone(),
+                source,
+            })?;
+            let plan = new_site::Plan {
+                box_name,
+                device: device.clone(),
+                address: &address,
+                port,
+                root: &root,
+            };
+            let store = SiteFolder::new(&dir);
+            new_site::new_site(&plan, &store, &RcgenAuthorities, &OsEntropy)?;
+            Ok(next_steps(&dir, &device) + &show(&store)?.to_text())
+        }
+        Verb::AddDevice { site, name } => {
+            let member = add_device(&name, &SiteFolder::new(&site), &RcgenAuthorities, &OsEntropy)?;
+            Ok(format!(
+                "device {name} added\n  envelope key    {}\n  its folder      {}\n\
+                 Restart the box so that it reads the new roster.\n",
+                member.envelope.fingerprint(),
+                site.join(name.as_str()).display()
+            ))
+        }
+        Verb::Show { site } => Ok(show(&SiteFolder::new(&site))?.to_text()),
+    }
+}
+
+fn next_steps(dir: &Path, device: &PeerName) -> String {
+    format!(
+        "Made the site {dir}.\n\
+         \x20 authority/   keep it; it signs further devices\n\
+         \x20 broker/      start it there: cd {dir}/broker && mosquitto -c mosquitto.conf\n\
+         \x20 box/         put signed models into models/, then: obscura-box run --config {dir}/box/box.toml\n\
+         \x20 {device}/    belongs on the device, with the same signed model beside agent.toml\n\n",
+        dir = dir.display()
+    )
+}

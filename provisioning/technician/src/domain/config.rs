@@ -1,0 +1,230 @@
+//! The configuration files of box and device, every option with its unit and default beside it.
+//!
+//! Text only: the programs that read these files own their meaning and refuse options they do not know.
+
+use std::fmt::Write as _;
+
+use super::site::{Member, Site};
+
+/// Defaults written into `box.toml`.
+const STORE_QUOTA_MIB: u32 = 1024;
+const KEY_CACHE_MIB: u32 = 1024;
+const MAX_JOBS_PER_DEVICE: u32 = 8;
+
+/// The `[broker]` table, the same for every client.
+fn broker_table(site: &Site) -> String {
+    format!(
+        "\
+[broker]
+# Where the site's MQTT broker listens: host name or IP address (no default), TCP port (default 8883).
+host = \"{address}\"
+port = {port}
+# Certificate of the site's authority, and this member's own certificate and key, PEM (no defaults).
+ca = \"ca.pem\"
+certificate = \"mqtt.pem\"
+key = \"mqtt.key.pem\"
+",
+        address = site.address,
+        port = site.port
+    )
+}
+
+/// `box.toml`.
+pub(crate) fn box_toml(site: &Site) -> String {
+    format!(
+        "\
+# Configuration of one Obscura box. Paths are relative to this folder.
+
+# Random name of the site, 32 hexadecimal digits (no default).
+site = \"{site_id}\"
+# Name of this box, as in its certificate (no default).
+name = \"{name}\"
+# Folder of the local sockets, made with mode 0700 (default \"run\").
+runtime_dir = \"run\"
+
+{broker}
+[gate]
+# Ed25519 seed that signs this box's messages, one line of 64 hexadecimal digits (no default).
+envelope_key = \"envelope.key\"
+# Devices this box answers (no default).
+roster = \"roster.toml\"
+# Where uploaded evaluation keys are stored (default \"state/keys\"), and how much of it, MiB (default 1024).
+store_dir = \"state/keys\"
+store_quota_mib = {STORE_QUOTA_MIB}
+# Jobs one device may have waiting (default 8).
+max_jobs_per_device = {MAX_JOBS_PER_DEVICE}
+
+[compute]
+# Memory for evaluation keys in use, MiB (default 1024).
+key_cache_mib = {KEY_CACHE_MIB}
+# Threads that evaluate; 0 means one per core (default 0).
+threads = 0
+
+[trust]
+# The root document whose keys sign models, and its SHA-256, 64 hexadecimal digits (no defaults).
+root = \"root.bin\"
+root_fingerprint = \"{root}\"
+# Ed25519 seed that signs receipts, one line of 64 hexadecimal digits (no default).
+receipt_key = \"receipt.key\"
+# Folder of the signed models, *.obb (default \"models\").
+model_dir = \"models\"
+",
+        site_id = site.id,
+        name = site.box_name,
+        broker = broker_table(site),
+        root = site.root_fingerprint,
+    )
+}
+
+/// `agent.toml` of the device `name`.
+pub(crate) fn agent_toml(site: &Site, name: &obscura_protocol::identity::PeerName) -> String {
+    format!(
+        "\
+# Configuration of one clinic device. Paths are relative to this folder.
+
+# Random name of the site, 32 hexadecimal digits (no default).
+site = \"{site_id}\"
+# Name of this device, as in its certificate (no default).
+name = \"{name}\"
+
+[box]
+# The box this device works with, and the Ed25519 keys that check its messages and its receipts,
+# 64 hexadecimal digits each (no defaults).
+name = \"{box_name}\"
+envelope_public_key = \"{envelope}\"
+receipt_public_key = \"{receipt}\"
+
+{broker}
+[vault]
+# The file of the secret keys, encrypted under the user's password; made on first use (no default).
+file = \"vault.obk\"
+# The root document whose keys sign models, and its SHA-256, 64 hexadecimal digits (no defaults).
+root = \"root.bin\"
+root_fingerprint = \"{root}\"
+# The signed model this device works with (no default).
+bundle = \"cardio-lr.obb\"
+
+[link]
+# Ed25519 seed that signs this device's messages, one line of 64 hexadecimal digits (no default).
+envelope_key = \"envelope.key\"
+",
+        site_id = site.id,
+        box_name = site.box_name,
+        envelope = site.box_envelope,
+        receipt = site.box_receipt,
+        broker = broker_table(site),
+        root = site.root_fingerprint,
+    )
+}
+
+/// `roster.toml`.
+pub(crate) fn roster_toml(members: &[Member]) -> String {
+    let mut text = String::from(
+        "\
+# Devices this box answers; written by obscura-provision. For each device: its name as in its
+# certificate, the Ed25519 key that checks its messages (64 hexadecimal digits), and whether it is
+# answered at all (set false to lock a device out).
+",
+    );
+    for member in members {
+        // Writing into a string cannot fail.
+        let _ = write!(
+            text,
+            "\n[[device]]\nname = \"{}\"\nenvelope_public_key = \"{}\"\nenabled = {}\n",
+            member.name, member.envelope, member.enabled
+        );
+    }
+    text
+}
+
+/// `authority/site.toml`: the public facts that enrolling another device needs.
+pub(crate) fn site_toml(site: &Site) -> String {
+    format!(
+        "\
+# Public facts of this site, written by obscura-provision and read when a device is added.
+site = \"{}\"
+box_name = \"{}\"
+box_envelope_public_key = \"{}\"
+box_receipt_public_key = \"{}\"
+address = \"{}\"
+port = {}
+root_fingerprint = \"{}\"
+",
+        site.id,
+        site.box_name,
+        site.box_envelope,
+        site.box_receipt,
+        site.address,
+        site.port,
+        site.root_fingerprint
+    )
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use obscura_protocol::identity::{Digest, PublicKey, SiteId};
+
+    use super::*;
+
+    pub(crate) fn example_site() -> Site {
+        Site {
+            id: SiteId([1; 16]),
+            box_name: "box-1".parse().unwrap(),
+            box_envelope: PublicKey([2; 32]),
+            box_receipt: PublicKey([3; 32]),
+            address: "127.0.0.1".to_owned(),
+            port: 8883,
+            root_fingerprint: Digest([4; 32]),
+        }
+    }
+
+    fn keys_without_comment(text: &str) -> Vec<&str> {
+        let mut documented = false;
+        let mut missing = Vec::new();
+        for line in text.lines() {
+            match line.split_once(" = ") {
+                _ if line.starts_with('#') => documented = true,
+                Some((key, _)) if !documented => missing.push(key),
+                Some(_) => {}
+                None => documented = false,
+            }
+        }
+        missing
+    }
+
+    #[test]
+    fn every_option_stands_under_a_comment() {
+        let name = "device-1".parse().unwrap();
+        for text in [box_toml(&example_site()), agent_toml(&example_site(), &name)] {
+            assert_eq!(keys_without_comment(&text), Vec::<&str>::new());
+            for line in text
+                .lines()
+                .filter(|line| line.starts_with("# ") && line.contains("efault"))
+            {
+                assert!(line.is_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_is_toml_with_the_agreed_tables() {
+        let name = "device-1".parse().unwrap();
+        let tables = |text: &str| {
+            let value: toml::Table = text.parse().unwrap();
+            value
+                .into_iter()
+                .filter(|(_, v)| v.is_table())
+                .map(|(k, _)| k)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            tables(&box_toml(&example_site())),
+            ["broker", "compute", "gate", "trust"]
+        );
+        assert_eq!(
+            tables(&agent_toml(&example_site(), &name)),
+            ["box", "broker", "link", "vault"]
+        );
+        assert_eq!(tables(&site_toml(&example_site())), Vec::<String>::new());
+    }
+}
