@@ -167,8 +167,15 @@ impl Circuit {
                 max_layers: MAX_LAYERS,
             });
         }
-        unique(std::iter::once(input_name).chain(layers.iter().map(|l| &*l.name)))?;
-        unique(outputs.iter().map(|o| &*o.name))?;
+        let mut seen = HashSet::new();
+        if let Some(output) = outputs
+            .iter()
+            .find(|o| o.name.is_empty() || !seen.insert(&*o.name))
+        {
+            return Err(CircuitError::BadName {
+                layer: output.name.clone(),
+            });
+        }
         if let Some(element) = input.iter().position(|i| i.min > i.max) {
             let Interval { min, max } = input[element];
             return Err(CircuitError::EmptyRange {
@@ -223,14 +230,4 @@ impl Circuit {
     pub fn layer_names(&self) -> Vec<&str> {
         self.layers.iter().map(|l| &*l.name).collect()
     }
-}
-
-fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), CircuitError> {
-    let mut seen = HashSet::new();
-    for name in names {
-        if name.is_empty() || !seen.insert(name) {
-            return Err(CircuitError::BadName { layer: name.into() });
-        }
-    }
-    Ok(())
 }

@@ -95,7 +95,7 @@ impl Builder<'_> {
             return Err(CircuitError::BadOutline { max_layers: 0 });
         };
         let input = input_ranges(&input_name, &shape, &min, &max)?;
-        self.produce(input_name.clone(), input.len());
+        self.produce(&input_name, input.len())?;
         let (mut layers, mut outputs) = (Vec::new(), Vec::new());
         for node in nodes {
             match node {
@@ -116,7 +116,7 @@ impl Builder<'_> {
                     let reads = self.find(&name, &input)?;
                     let weights = self.i32s(&name, &weights)?;
                     let linear = Linear::new(&name, self.sizes[reads], weights, self.i64s(&name, &bias)?)?;
-                    self.produce(name.clone(), linear.outputs());
+                    self.produce(&name, linear.outputs())?;
                     layers.push(Layer {
                         name: name.into(),
                         reads,
@@ -133,7 +133,7 @@ impl Builder<'_> {
                     let reads = self.find(&name, &input)?;
                     let size = self.sizes[reads];
                     let lut = Lut::new(&name, size, self.i32s(&name, &table)?, origin, step)?;
-                    self.produce(name.clone(), size);
+                    self.produce(&name, size)?;
                     layers.push(Layer {
                         name: name.into(),
                         reads,
@@ -145,10 +145,12 @@ impl Builder<'_> {
         Circuit::new(&input_name, input, layers, outputs)
     }
 
-    fn produce(&mut self, name: String, size: usize) {
-        // A name used twice is refused by `Circuit::new`.
-        self.tensors.insert(name, self.sizes.len());
+    fn produce(&mut self, name: &str, size: usize) -> Result<(), CircuitError> {
+        if name.is_empty() || self.tensors.insert(name.to_owned(), self.sizes.len()).is_some() {
+            return Err(CircuitError::BadName { layer: name.into() });
+        }
         self.sizes.push(size);
+        Ok(())
     }
 
     fn find(&self, layer: &str, reads: &str) -> Result<usize, CircuitError> {

@@ -1,4 +1,5 @@
 //! The shipped record model under real encryption: exactness, stated table error, predicted noise, refusals.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use obscura_circuit::{Circuit, Operation, OutputKind};
 use obscura_fhe_client::SecretKeys;
@@ -61,7 +62,7 @@ fn scores_are_exact_and_probabilities_within_the_stated_error() {
         assert_eq!(item.len(), b.plan.request_bytes());
         let mut steps = Vec::new();
         let answer = evaluate(&b.plan, &b.circuit, &b.keys, &item, &mut |done, of| {
-            steps.push((done, of))
+            steps.push((done, of));
         })
         .unwrap();
         assert_eq!(steps, [(0, 2), (1, 2), (2, 2)]);
