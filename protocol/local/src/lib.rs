@@ -4,6 +4,7 @@
 //! takes; the listener admits only processes of its own user. Knows nothing of what is said.
 
 pub mod agent;
+pub mod appliance;
 mod socket;
 
 pub use socket::{Channel, ChannelError, Listener};

@@ -154,7 +154,7 @@ impl Channel {
 /// A listening socket that only this user can reach; removed on drop.
 #[derive(Debug)]
 pub struct Listener {
-    listener: UnixListener,
+    inner: UnixListener,
     path: PathBuf,
     max_frame_bytes: usize,
 }
@@ -172,7 +172,7 @@ impl Listener {
         let listener = UnixListener::bind(path)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
         Ok(Self {
-            listener,
+            inner: listener,
             path: path.to_owned(),
             max_frame_bytes,
         })
@@ -183,7 +183,7 @@ impl Listener {
     /// # Errors
     /// [`ChannelError::ForeignUser`] (the listener goes on), or the operating system's.
     pub fn accept(&self) -> Result<Channel, ChannelError> {
-        let (stream, _) = self.listener.accept()?;
+        let (stream, _) = self.inner.accept()?;
         let peer = rustix::net::sockopt::socket_peercred(&stream).map_err(io::Error::from)?;
         if peer.uid != rustix::process::geteuid() {
             return Err(ChannelError::ForeignUser {
