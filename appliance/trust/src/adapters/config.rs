@@ -1,0 +1,105 @@
+//! The trust process's part of `box.toml`, and the key and root it names.
+
+use std::path::{Path, PathBuf};
+
+use obscura_bundle::{MAX_ROOT_BYTES, Root, RootError};
+use obscura_process::{ConfigError, from_hex, read, read_bounded, read_identity, resolve};
+use obscura_protocol::identity::{Digest, Identity, PeerName, SiteId};
+use serde::{Deserialize, de::IgnoredAny};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(deserialize_with = "from_hex", rename = "site")]
+    _site: SiteId,
+    name: PeerName,
+    runtime_dir: PathBuf,
+    trust: Section,
+    #[serde(rename = "broker")]
+    _broker: Option<IgnoredAny>,
+    #[serde(rename = "gate")]
+    _gate: Option<IgnoredAny>,
+    #[serde(rename = "compute")]
+    _compute: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Section {
+    root: PathBuf,
+    #[serde(deserialize_with = "from_hex")]
+    root_fingerprint: Digest,
+    receipt_key: PathBuf,
+    model_dir: PathBuf,
+}
+
+/// Everything the trust process works with.
+#[derive(Debug)]
+pub struct Setup {
+    /// The box's name.
+    pub box_name: PeerName,
+    /// Folder of the sockets.
+    pub runtime_dir: PathBuf,
+    /// Folder of the bundles.
+    pub model_dir: PathBuf,
+    /// The pinned root.
+    pub root: Root,
+    /// The key that signs receipts.
+    pub receipt_key: Identity,
+}
+
+/// Why the trust process cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The root file is not a root document.
+    #[error("{} is not a root document", path.display())]
+    TrustRootDocument {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: RootError,
+    },
+    /// The root file is not the pinned one.
+    #[error("{} has fingerprint {got}, trust.root_fingerprint pins {pinned}", path.display())]
+    TrustRootPinned {
+        /// The file.
+        path: PathBuf,
+        /// Its fingerprint.
+        got: Digest,
+        /// The fingerprint pinned.
+        pinned: Digest,
+    },
+}
+
+/// Reads the configuration and what it names. The root is compared with its pin before it is parsed.
+///
+/// # Errors
+/// [`SetupError`].
+pub fn load(path: &Path) -> Result<Setup, SetupError> {
+    let file: File = read(path)?;
+    let root_path = resolve(path, &file.trust.root);
+    let root_bytes = read_bounded(&root_path, MAX_ROOT_BYTES as u64)?;
+    let (got, pinned) = (Digest::of(&root_bytes), file.trust.root_fingerprint);
+    if got != pinned {
+        return Err(SetupError::TrustRootPinned {
+            path: root_path,
+            got,
+            pinned,
+        });
+    }
+    let root = Root::from_bytes(&root_bytes).map_err(|source| SetupError::TrustRootDocument {
+        path: root_path,
+        source,
+    })?;
+    Ok(Setup {
+        box_name: file.name,
+        runtime_dir: resolve(path, &file.runtime_dir),
+        model_dir: resolve(path, &file.trust.model_dir),
+        root,
+        receipt_key: read_identity(&resolve(path, &file.trust.receipt_key))?,
+    })
+}

@@ -1,0 +1,5 @@
+//! The verified models of this box.
+
+mod shelf;
+
+pub use shelf::{Entry, NotShelved, Shelf};
