@@ -1,0 +1,521 @@
+//! The state machine: sessions, keys, jobs.
+//!
+//! Every awaited reply has a time limit. When one passes, the session is given up and opened anew, which
+//! asks for everything again: there is one way to recover, whatever was lost.
+
+use std::{collections::VecDeque, fmt, time::Duration};
+
+use obscura_local::agent::{LinkCommand, LinkEvent};
+use obscura_protocol::{
+    CURRENT_VERSION, MIN_VERSION,
+    envelope::{self, Header},
+    identity::{Identity, JobId, PeerName, PublicKey, SiteId},
+    job::{Signed, Ticket},
+    message::{BoxMessage, DeviceMessage, KeyState, Limits, Refusal},
+    session::{Session, opening_header},
+    transfer::MAX_CHUNKS,
+};
+
+use super::event::{DropReason, Effect, Event};
+use crate::{
+    domain::{
+        job::{Entry, Jobs, Stage},
+        pace::Pace,
+        upload::{self, Upload},
+    },
+    ports::Random,
+};
+
+/// Longest wait for the box to answer about keys, which includes reading and checking a whole object.
+const KEYS_PATIENCE: Duration = Duration::from_secs(20);
+/// Longest wait for the box to take a ticket.
+const TICKET_PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for a sign of life about a job under way.
+const ITEM_PATIENCE: Duration = Duration::from_secs(30);
+/// Sent messages remembered for telling what a refusal is about.
+const REMEMBERED: usize = 512;
+
+/// Who this device is and which box it trusts.
+pub struct LinkIdentity {
+    /// The site.
+    pub site: SiteId,
+    /// This device.
+    pub device: PeerName,
+    /// The device's envelope key.
+    pub identity: Identity,
+    /// The box.
+    pub box_name: PeerName,
+    /// The box's envelope key.
+    pub box_key: PublicKey,
+}
+
+impl fmt::Debug for LinkIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LinkIdentity({} to {})", self.device, self.box_name)
+    }
+}
+
+/// The way to the box.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// No carrier.
+    Offline,
+    /// Waiting before the next hello.
+    Pausing { until: Duration },
+    /// A hello was sent.
+    Greeting { nonce: [u8; 16], until: Duration },
+    /// A session is open.
+    Open { session: Box<Session>, limits: Limits },
+    /// The box refused this device for good, or the command line is done.
+    Over,
+}
+
+/// What a sent message was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    Keys,
+    Job(JobId),
+}
+
+/// The link's state.
+pub struct Link {
+    own: LinkIdentity,
+    random: Box<dyn Random + Send>,
+    pub(super) way: Way,
+    pub(super) pace: Pace,
+    pub(super) upload: Option<Upload>,
+    pub(super) jobs: Jobs,
+    pub(super) sent: VecDeque<(u64, About)>,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("own", &self.own)
+            .field("way", &self.way)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    /// A link that is not connected and has nothing to do.
+    pub fn new(own: LinkIdentity, random: Box<dyn Random + Send>) -> Self {
+        Self {
+            own,
+            random,
+            way: Way::Offline,
+            pace: Pace::default(),
+            upload: None,
+            jobs: Jobs::default(),
+            sent: VecDeque::new(),
+        }
+    }
+
+    /// Takes note of an event at time `now` (since any fixed moment) and says what is to be done, in order.
+    pub fn handle(&mut self, now: Duration, event: Event) -> Vec<Effect> {
+        let mut out = Vec::new();
+        match event {
+            Event::Up => {
+                out.push(Effect::Tell(LinkEvent::Online));
+                self.greet(now, &mut out);
+            }
+            Event::Down { cause, retry_in } => {
+                self.way = Way::Offline;
+                self.pace.reset();
+                let retry_in_ms = millis(retry_in);
+                out.push(Effect::Tell(LinkEvent::Offline { cause, retry_in_ms }));
+            }
+            Event::Denied => out.push(Effect::Tell(LinkEvent::Denied)),
+            Event::Frame(bytes) => {
+                if let Err(reason) = self.frame(now, &bytes, &mut out) {
+                    out.push(Effect::Dropped(reason));
+                }
+            }
+            Event::Command(command) => self.command(now, command, &mut out),
+            Event::Journal(entries) => self.resume(entries, &mut out),
+            Event::Tick => {}
+        }
+        self.watch(now, &mut out);
+        self.advance(now, &mut out);
+        out
+    }
+
+    /// When [`Event::Tick`] is due at the latest.
+    pub fn deadline(&self) -> Option<Duration> {
+        match &self.way {
+            Way::Offline | Way::Over => None,
+            Way::Pausing { until } | Way::Greeting { until, .. } => Some(*until),
+            Way::Open { .. } => {
+                let keys = self.upload.as_ref().and_then(Upload::deadline);
+                let jobs = self.keys_stored().then(|| self.jobs.deadline()).flatten();
+                keys.into_iter().chain(jobs).min()
+            }
+        }
+    }
+
+    fn keys_stored(&self) -> bool {
+        self.upload
+            .as_ref()
+            .is_some_and(|keys| keys.stage == upload::Stage::Stored)
+    }
+
+    fn command(&mut self, now: Duration, command: LinkCommand, out: &mut Vec<Effect>) {
+        match command {
+            LinkCommand::UseKeys { object } => {
+                if self.upload.as_ref().is_none_or(|known| known.object != object) {
+                    self.upload = Some(Upload::new(object));
+                    self.jobs.restart();
+                }
+            }
+            LinkCommand::Chunk { object, index, bytes } => {
+                let upload = self.upload.as_mut().filter(|known| known.object.digest == object);
+                if let Some(upload) = upload
+                    && matches!(self.way, Way::Open { .. })
+                    && upload.take(index, bytes.len())
+                {
+                    upload.stage = upload::Stage::Moving {
+                        until: now + KEYS_PATIENCE,
+                    };
+                    let (done_bytes, of_bytes) = (upload.there_bytes(), upload.object.len_bytes);
+                    self.send(&DeviceMessage::Chunk { object, index, bytes }, About::Keys, out);
+                    out.push(Effect::Tell(LinkEvent::Uploading { done_bytes, of_bytes }));
+                }
+            }
+            LinkCommand::Submit { ticket, items } => self.submit(ticket, items, out),
+            LinkCommand::Settle { job } => {
+                out.push(Effect::Forget(job));
+                if let Some(removed) = self.jobs.remove(job)
+                    && matches!(removed.stage, Stage::Submitted { .. } | Stage::Sent { .. })
+                {
+                    self.send(&DeviceMessage::Cancel { job }, About::Job(job), out);
+                }
+            }
+            LinkCommand::Resume => out.push(Effect::LoadJournal),
+            LinkCommand::Close => {
+                self.send(&DeviceMessage::Goodbye, About::Keys, out);
+                self.way = Way::Over;
+            }
+            _ => out.push(Effect::Dropped(DropReason::Unasked)),
+        }
+    }
+
+    fn submit(&mut self, ticket: Ticket, items: Vec<Vec<u8>>, out: &mut Vec<Effect>) {
+        let job = ticket.job;
+        let fits = ticket.items as usize == items.len();
+        if ticket.site != self.own.site || ticket.device != self.own.device || !fits {
+            out.push(Effect::Dropped(DropReason::ForeignTicket));
+            let code = Refusal::BadTicket;
+            out.push(Effect::Tell(LinkEvent::JobRefused { job, code }));
+            return;
+        }
+        let ticket = Signed::sign(ticket, &self.own.identity);
+        let entry = Entry { ticket, items };
+        // Kept before it is sent: what the box may compute is never forgotten here.
+        out.push(Effect::Keep(entry.clone()));
+        self.jobs.add(entry);
+    }
+
+    fn resume(&mut self, entries: Vec<Entry>, out: &mut Vec<Effect>) {
+        let jobs = entries.iter().map(Entry::job).collect();
+        for entry in entries {
+            self.jobs.add(entry);
+        }
+        out.push(Effect::Tell(LinkEvent::Resumed { jobs }));
+    }
+
+    /// Opens a session, or opens another in place of one that failed.
+    pub(super) fn greet(&mut self, now: Duration, out: &mut Vec<Effect>) {
+        let nonce = self.random.challenge();
+        let until = now + self.pace.next_pause() * 2;
+        self.way = Way::Greeting { nonce, until };
+        self.sent.clear();
+        let hello = DeviceMessage::Hello {
+            min_version: MIN_VERSION,
+            max_version: CURRENT_VERSION,
+            nonce,
+        };
+        let header = opening_header(&self.own.device, &self.own.box_name);
+        out.push(self.seal(&header, &hello));
+    }
+
+    fn seal(&self, header: &Header, message: &DeviceMessage) -> Effect {
+        Effect::Publish(envelope::seal(header, &message.encode(), &self.own.identity))
+    }
+
+    /// Sends a message in the open session; without one it is not sent, and asked for again later.
+    pub(super) fn send(&mut self, message: &DeviceMessage, about: About, out: &mut Vec<Effect>) {
+        let Way::Open { session, .. } = &mut self.way else {
+            return;
+        };
+        let header = session.next_header();
+        self.sent.push_back((header.sequence, about));
+        if self.sent.len() > REMEMBERED {
+            self.sent.pop_front();
+        }
+        out.push(self.seal(&header, message));
+    }
+
+    /// Looks for replies that did not come.
+    fn watch(&mut self, now: Duration, out: &mut Vec<Effect>) {
+        let overdue = match &self.way {
+            Way::Offline | Way::Over => false,
+            Way::Pausing { until } => {
+                if *until <= now {
+                    self.greet(now, out);
+                }
+                false
+            }
+            Way::Greeting { until, .. } => *until <= now,
+            Way::Open { .. } => {
+                let keys = self.upload.as_ref().map(|keys| keys.stage);
+                matches!(keys, Some(upload::Stage::Moving { until }) if until <= now)
+                    || self.keys_stored() && self.jobs.is_overdue(now)
+            }
+        };
+        if overdue {
+            self.greet(now, out);
+            let retry_in = self.deadline().unwrap_or(now).saturating_sub(now);
+            out.push(Effect::Tell(LinkEvent::BoxSilent {
+                retry_in_ms: millis(retry_in),
+            }));
+        }
+    }
+
+    /// Does what can be done in an open session.
+    fn advance(&mut self, now: Duration, out: &mut Vec<Effect>) {
+        let Way::Open { limits, .. } = self.way else {
+            return;
+        };
+        let Some(keys) = &mut self.upload else { return };
+        let (client, digest) = (keys.object.client, keys.object.digest);
+        match keys.stage {
+            upload::Stage::Unasked { from } if from <= now => {
+                if keys.object.len_bytes > limits.max_object_bytes {
+                    keys.stage = upload::Stage::Refused;
+                    let code = Refusal::TooLarge;
+                    out.push(Effect::Tell(LinkEvent::Refused { code }));
+                    return;
+                }
+                keys.stage = upload::Stage::Moving {
+                    until: now + KEYS_PATIENCE,
+                };
+                self.send(&DeviceMessage::KeyStatus { client }, About::Keys, out);
+            }
+            upload::Stage::Stored => {
+                while let Some(job) = self.jobs.next_to_submit(now, limits.max_jobs) {
+                    let id = job.entry.job();
+                    let other_key = job.entry.ticket.statement().key_fingerprint != digest;
+                    let too_large = job
+                        .entry
+                        .items
+                        .iter()
+                        .any(|item| item.len() > limits.max_item_bytes as usize);
+                    if other_key || too_large {
+                        let code = if other_key {
+                            Refusal::UnknownKey
+                        } else {
+                            Refusal::TooLarge
+                        };
+                        self.give_up(id, code, out);
+                        continue;
+                    }
+                    job.stage = Stage::Submitted {
+                        until: now + TICKET_PATIENCE,
+                    };
+                    let ticket = job.entry.ticket.as_bytes().to_vec();
+                    self.send(&DeviceMessage::Submit { ticket }, About::Job(id), out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Drops a job the box will never answer.
+    pub(super) fn give_up(&mut self, job: JobId, code: Refusal, out: &mut Vec<Effect>) {
+        self.jobs.remove(job);
+        out.push(Effect::Forget(job));
+        out.push(Effect::Tell(LinkEvent::JobRefused { job, code }));
+    }
+
+    fn frame(&mut self, now: Duration, bytes: &[u8], out: &mut Vec<Effect>) -> Result<(), DropReason> {
+        let envelope = envelope::open(bytes).or(Err(DropReason::NotEnvelope))?;
+        if *envelope.claimed_sender() != self.own.box_name {
+            return Err(DropReason::NotFromBox);
+        }
+        let envelope = envelope
+            .verify(&self.own.box_key)
+            .or(Err(DropReason::NotFromBox))?;
+        let opening = opening_header(&self.own.box_name, &self.own.device);
+        let is_opening = envelope.header == opening;
+        if !is_opening {
+            let Way::Open { session, .. } = &mut self.way else {
+                return Err(DropReason::OutOfSession);
+            };
+            session
+                .admit(&envelope.header)
+                .or(Err(DropReason::OutOfSession))?;
+        }
+        let message = BoxMessage::decode(&envelope.payload).or(Err(DropReason::NotMessage))?;
+        if is_opening {
+            self.opening(now, message, out)
+        } else {
+            self.message(now, message, out)
+        }
+    }
+
+    /// A message outside any session.
+    fn opening(
+        &mut self,
+        now: Duration,
+        message: BoxMessage,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), DropReason> {
+        match (message, &self.way) {
+            (
+                BoxMessage::Welcome {
+                    version,
+                    nonce,
+                    session,
+                    limits,
+                    models: _,
+                },
+                Way::Greeting { nonce: ours, .. },
+            ) if nonce == *ours && (MIN_VERSION..=CURRENT_VERSION).contains(&version) => {
+                let own = self.own.device.clone();
+                let session = Box::new(Session::new(own, self.own.box_name.clone(), session, version));
+                self.way = Way::Open { session, limits };
+                if let Some(keys) = &mut self.upload {
+                    keys.restart();
+                }
+                self.jobs.restart();
+                out.push(Effect::Tell(LinkEvent::Session));
+                Ok(())
+            }
+            (BoxMessage::Refused { code, .. }, Way::Greeting { .. } | Way::Open { .. }) => {
+                self.opening_refused(now, code, out)
+            }
+            _ => Err(DropReason::Unasked),
+        }
+    }
+
+    /// A message of the open session.
+    fn message(
+        &mut self,
+        now: Duration,
+        message: BoxMessage,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), DropReason> {
+        match message {
+            BoxMessage::KeyState { client, state } => {
+                let keys = self.keys(|keys| keys.object.client == client)?;
+                let object = keys.object;
+                if state
+                    == (KeyState::Stored {
+                        object: object.digest,
+                    })
+                {
+                    keys.stored();
+                    out.push(Effect::Tell(LinkEvent::KeysFound));
+                } else {
+                    keys.stage = upload::Stage::Moving {
+                        until: now + KEYS_PATIENCE,
+                    };
+                    self.send(&DeviceMessage::Offer { object }, About::Keys, out);
+                }
+            }
+            BoxMessage::Want { object, chunks, have } => {
+                let keys = self.keys(|keys| keys.object.digest == object)?;
+                let indices = keys.want(have, chunks.indices(MAX_CHUNKS));
+                keys.stage = upload::Stage::Moving {
+                    until: now + KEYS_PATIENCE,
+                };
+                let (done_bytes, of_bytes) = (keys.there_bytes(), keys.object.len_bytes);
+                out.push(Effect::Tell(LinkEvent::Uploading { done_bytes, of_bytes }));
+                let need = |index| Effect::Tell(LinkEvent::NeedChunk { object, index });
+                out.extend(indices.into_iter().map(need));
+            }
+            BoxMessage::Stored { object } => {
+                let keys = self.keys(|keys| keys.object.digest == object)?;
+                let sent_bytes = keys.sent_bytes();
+                keys.stored();
+                out.push(Effect::Tell(LinkEvent::KeysStored { sent_bytes }));
+            }
+            BoxMessage::Refused { sequence, code, job } => {
+                // Not a success: the pauses go on growing.
+                self.refused(now, sequence, code, job, out);
+                return Ok(());
+            }
+            message => return self.job_message(now, message, out),
+        }
+        self.pace.reset();
+        Ok(())
+    }
+
+    fn keys(&mut self, this: impl Fn(&Upload) -> bool) -> Result<&mut Upload, DropReason> {
+        self.upload
+            .as_mut()
+            .filter(|keys| this(keys))
+            .ok_or(DropReason::Unasked)
+    }
+
+    fn job_message(
+        &mut self,
+        now: Duration,
+        message: BoxMessage,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), DropReason> {
+        match message {
+            BoxMessage::Accepted { job } => {
+                let known = self.jobs.find(job).ok_or(DropReason::Unasked)?;
+                if !matches!(known.stage, Stage::Submitted { .. }) {
+                    return Err(DropReason::Unasked);
+                }
+                known.stage = Stage::Sent {
+                    until: now + ITEM_PATIENCE,
+                };
+                let sent_bytes = known.entry.item_bytes();
+                let items: Vec<_> = known
+                    .unanswered()
+                    .map(|(index, item)| (index, item.to_vec()))
+                    .collect();
+                for (index, bytes) in items {
+                    self.send(&DeviceMessage::Item { job, index, bytes }, About::Job(job), out);
+                }
+                out.push(Effect::Tell(LinkEvent::Sent { job, sent_bytes }));
+            }
+            BoxMessage::Progress { job, index, phase } => {
+                self.jobs
+                    .find(job)
+                    .ok_or(DropReason::Unasked)?
+                    .refresh(now + ITEM_PATIENCE);
+                out.push(Effect::Tell(LinkEvent::Progress { job, index, phase }));
+            }
+            BoxMessage::Answer {
+                job,
+                index,
+                bytes,
+                receipt,
+            } => {
+                let known = self.jobs.find(job).ok_or(DropReason::Unasked)?;
+                known.refresh(now + ITEM_PATIENCE);
+                if !known.answer(index) {
+                    return Err(DropReason::Unasked);
+                }
+                out.push(Effect::Tell(LinkEvent::Answer {
+                    job,
+                    index,
+                    bytes,
+                    receipt,
+                }));
+            }
+            _ => return Err(DropReason::Unasked),
+        }
+        self.pace.reset();
+        Ok(())
+    }
+}
+
+/// Whole milliseconds of a short time.
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,10 @@
+//! The use case: bring every job to the box and every answer back.
+
+mod event;
+mod link;
+mod refusal;
+#[cfg(test)]
+mod tests;
+
+pub use event::{DropReason, Effect, Event};
+pub use link::{Link, LinkIdentity};

@@ -1,0 +1,192 @@
+//! Jobs under way: what was sent of each, and until when an answer is awaited.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use obscura_protocol::{
+    identity::JobId,
+    job::{Signed, Ticket},
+};
+
+use crate::domain::pace::Pace;
+
+/// How often a job the box lost or failed on is sent again before it is given up.
+const MAX_RETRIES: u32 = 5;
+
+/// What a job consists of on the wire; all of it is ciphertext or public.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The signed ticket.
+    pub ticket: Signed<Ticket>,
+    /// The encrypted items.
+    pub items: Vec<Vec<u8>>,
+}
+
+impl Entry {
+    /// The job's name.
+    pub fn job(&self) -> JobId {
+        self.ticket.statement().job
+    }
+
+    /// Bytes of all items.
+    pub fn item_bytes(&self) -> u64 {
+        self.items.iter().map(|item| item.len() as u64).sum()
+    }
+}
+
+/// Where a job stands in the present session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// To be submitted, not before this time.
+    Waiting {
+        /// Earliest time.
+        from: Duration,
+    },
+    /// The ticket was sent.
+    Submitted {
+        /// When the wait for the box's acceptance ends.
+        until: Duration,
+    },
+    /// The items were sent.
+    Sent {
+        /// When the wait for a sign of life ends.
+        until: Duration,
+    },
+    /// Every item is answered.
+    Answered,
+}
+
+/// One job under way.
+#[derive(Debug)]
+pub struct Job {
+    /// What it consists of.
+    pub entry: Entry,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Invariant: one flag per item.
+    answered: Vec<bool>,
+    pace: Pace,
+}
+
+impl Job {
+    fn new(entry: Entry) -> Self {
+        Self {
+            answered: vec![false; entry.items.len()],
+            entry,
+            stage: Stage::Waiting { from: Duration::ZERO },
+            pace: Pace::default(),
+        }
+    }
+
+    /// Items without an answer, with their numbers.
+    pub fn unanswered(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        let items = self.entry.items.iter().zip(&self.answered);
+        (0..)
+            .zip(items)
+            .filter(|(_, (_, answered))| !**answered)
+            .map(|(index, (item, _))| (index, item.as_slice()))
+    }
+
+    /// Records an answer; `false` when there is no such item or it has an answer already.
+    pub fn answer(&mut self, index: u32) -> bool {
+        let slot = self.answered.get_mut(index as usize);
+        let fresh = slot.is_some_and(|answered| !std::mem::replace(answered, true));
+        if self.answered.iter().all(|answered| *answered) {
+            self.stage = Stage::Answered;
+        }
+        self.pace.reset();
+        fresh
+    }
+
+    /// The box lives and has the job: waits on, until `until`.
+    pub fn refresh(&mut self, now_until: Duration) {
+        if let Stage::Sent { until } = &mut self.stage {
+            *until = now_until;
+        }
+    }
+
+    /// Puts the job back for a while, and says how long; however often the box is full.
+    pub fn delay(&mut self, now: Duration) -> Duration {
+        let pause = self.pace.next_pause();
+        self.stage = Stage::Waiting { from: now + pause };
+        pause
+    }
+
+    /// Like [`Self::delay`], but `None` when it was tried often enough.
+    pub fn retry(&mut self, now: Duration) -> Option<Duration> {
+        (self.pace.attempts() < MAX_RETRIES).then(|| self.delay(now))
+    }
+
+    /// When something must happen about this job.
+    pub fn deadline(&self) -> Option<Duration> {
+        match self.stage {
+            Stage::Waiting { from } => Some(from),
+            Stage::Submitted { until } | Stage::Sent { until } => Some(until),
+            Stage::Answered => None,
+        }
+    }
+
+    fn is_overdue(&self, now: Duration) -> bool {
+        match self.stage {
+            Stage::Submitted { until } | Stage::Sent { until } => until <= now,
+            Stage::Waiting { .. } | Stage::Answered => false,
+        }
+    }
+}
+
+/// All jobs under way, in the order they came.
+#[derive(Debug, Default)]
+pub struct Jobs {
+    jobs: BTreeMap<u64, Job>,
+    next: u64,
+}
+
+impl Jobs {
+    /// Adds a job; one that is there already stays as it is.
+    pub fn add(&mut self, entry: Entry) {
+        if self.find(entry.job()).is_none() {
+            self.jobs.insert(self.next, Job::new(entry));
+            self.next += 1;
+        }
+    }
+
+    /// The job of this name.
+    pub fn find(&mut self, job: JobId) -> Option<&mut Job> {
+        self.jobs.values_mut().find(|known| known.entry.job() == job)
+    }
+
+    /// Removes and returns the job of this name.
+    pub fn remove(&mut self, job: JobId) -> Option<Job> {
+        let key = *self.jobs.iter().find(|(_, known)| known.entry.job() == job)?.0;
+        self.jobs.remove(&key)
+    }
+
+    /// The session is gone: everything unanswered is to be submitted again.
+    pub fn restart(&mut self) {
+        for job in self.jobs.values_mut() {
+            if job.stage != Stage::Answered {
+                job.stage = Stage::Waiting { from: Duration::ZERO };
+            }
+        }
+    }
+
+    /// The next job to submit when fewer than `most` are under way.
+    pub fn next_to_submit(&mut self, now: Duration, most: u32) -> Option<&mut Job> {
+        let under_way = |job: &&Job| matches!(job.stage, Stage::Submitted { .. } | Stage::Sent { .. });
+        if self.jobs.values().filter(under_way).count() >= most.max(1) as usize {
+            return None;
+        }
+        self.jobs
+            .values_mut()
+            .find(|job| matches!(job.stage, Stage::Waiting { from } if from <= now))
+    }
+
+    /// Whether an awaited reply did not come in time.
+    pub fn is_overdue(&self, now: Duration) -> bool {
+        self.jobs.values().any(|job| job.is_overdue(now))
+    }
+
+    /// When something must happen next.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.jobs.values().filter_map(Job::deadline).min()
+    }
+}
