@@ -1,4 +1,4 @@
-//! Files only this user can read, written whole or not at all.
+//! Files written whole or not at all, and private where they hold a secret.
 //!
 //! The bytes go to a new file beside the target, are flushed to the disk, and take the target's name in
 //! one step; a power cut leaves the old content or the new. What failed is the operating system's error.
@@ -11,13 +11,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+const PRIVATE: u32 = 0o600;
+const PUBLIC: u32 = 0o644;
+
 /// Writes `bytes` to `path` with mode 0600, replacing what is there.
 ///
 /// # Errors
 /// The operating system's; the old file is untouched then.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let written = temporary(path, bytes)?;
-    finish(path, &written, fs::rename(&written, path))
+    replace(path, bytes, PRIVATE)
 }
 
 /// Writes `bytes` to `path` with mode 0600, only when nothing is there.
@@ -25,7 +27,32 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// `AlreadyExists`, or another of the operating system's.
 pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let written = temporary(path, bytes)?;
+    create(path, bytes, PRIVATE)
+}
+
+/// Writes `bytes` to `path` with mode 0644, replacing what is there.
+///
+/// # Errors
+/// The operating system's; the old file is untouched then.
+pub fn write_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, bytes, PUBLIC)
+}
+
+/// Writes `bytes` to `path` with mode 0644, only when nothing is there.
+///
+/// # Errors
+/// `AlreadyExists`, or another of the operating system's.
+pub fn create_public(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    create(path, bytes, PUBLIC)
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let written = temporary(path, bytes, mode)?;
+    finish(path, &written, fs::rename(&written, path))
+}
+
+fn create(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let written = temporary(path, bytes, mode)?;
     // A hard link, unlike a rename, refuses to replace.
     finish(path, &written, fs::hard_link(&written, path))
 }
@@ -44,7 +71,7 @@ fn folder(path: &Path) -> PathBuf {
     }
 }
 
-fn temporary(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+fn temporary(path: &Path, bytes: &[u8], mode: u32) -> io::Result<PathBuf> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let mut suffix = [0; 8];
     getrandom::fill(&mut suffix).map_err(io::Error::other)?;
@@ -55,7 +82,7 @@ fn temporary(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(0o600)
+        .mode(mode)
         .open(&temporary)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     if let Err(error) = written {

@@ -11,6 +11,6 @@ pub mod file;
 pub mod password;
 pub mod sealed;
 
-pub use file::{create_private, write_private};
+pub use file::{create_private, create_public, write_private, write_public};
 pub use password::{Password, PasswordError, PasswordSource};
 pub use sealed::{Cost, MAGIC_BYTES, OVERHEAD_BYTES, SealedError, open, seal};

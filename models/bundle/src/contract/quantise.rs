@@ -126,6 +126,11 @@ impl Contract {
         }
     }
 
+    /// Smallest and largest integer each input of the circuit can get from an acceptable record.
+    pub fn input_bounds(&self) -> Vec<(i64, i64)> {
+        self.fields().iter().flat_map(Field::bounds).collect()
+    }
+
     fn unknown_fields(&self, record: &BTreeMap<String, FieldValue>) -> impl Iterator<Item = FieldProblem> {
         let names: Vec<String> = self
             .fields()
@@ -172,6 +177,23 @@ impl Field {
             .map(|(input, value)| quantise_value(value, input));
         // The contract was checked at both ends of every range, so nothing is lost here.
         quantised.collect::<Option<_>>().ok_or(Wrong::OutOfRange)
+    }
+
+    fn bounds(&self) -> Vec<(i64, i64)> {
+        let values = |at: usize| match &self.kind {
+            Kind::Number { min, max } => vec![*min, *max],
+            Kind::Code(codes) => codes
+                .iter()
+                .filter_map(|code| code.values.get(at).copied())
+                .collect(),
+        };
+        let bound = |(at, input): (usize, &Input)| {
+            let quantised = values(at)
+                .into_iter()
+                .filter_map(|value| quantise_value(value, input));
+            quantised.fold((i64::MAX, i64::MIN), |(low, high), x| (low.min(x), high.max(x)))
+        };
+        self.inputs.iter().enumerate().map(bound).collect()
     }
 
     fn allowed(&self) -> Allowed {
@@ -249,6 +271,14 @@ pub(super) mod tests {
             .quantise(&record(FieldValue::Number(80.0), code("current")))
             .unwrap();
         assert_eq!(inputs, [6840, -2422, 7577]);
+    }
+
+    #[test]
+    fn bounds_are_the_extremes_of_what_records_give() {
+        assert_eq!(
+            small().input_bounds(),
+            [(-6840, 6840), (-2422, -2422), (-2213, 7577)]
+        );
     }
 
     #[test]

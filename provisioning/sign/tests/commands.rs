@@ -1,0 +1,378 @@
+//! The real `obscura-sign`, from a new root to a signed bundle and back, and every refusal.
+
+#![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use obscura_bundle::{Root, verify};
+use tempfile::TempDir;
+
+/// A folder with a root, its sealed key, the password and a copy of the shipped payload.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self(tempfile::tempdir().unwrap());
+        fs::write(desk.path("password"), "correct horse\n").unwrap();
+        fs::create_dir(desk.path("payload")).unwrap();
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/shipped/cardio-lr/payload");
+        for entry in fs::read_dir(shipped).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), desk.path("payload").join(entry.file_name())).unwrap();
+        }
+        desk
+    }
+
+    fn with_root() -> Self {
+        let desk = Self::new();
+        let made = desk.run(&[
+            "root",
+            "new",
+            "--out",
+            "root.bin",
+            "--key",
+            "root.key",
+            "--password-file",
+            "password",
+        ]);
+        assert!(made.status.success(), "{}", stderr(&made));
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_obscura-sign"))
+            .current_dir(self.0.path())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    fn bundle(&self, more: &[&str]) -> Output {
+        let usual = [
+            "bundle",
+            "--payload",
+            "payload",
+            "--counter",
+            "3",
+            "--version",
+            "0.1.0",
+            "--root",
+            "root.bin",
+            "--out",
+            "cardio-lr.obb",
+        ];
+        let mut arguments = usual.to_vec();
+        arguments.extend_from_slice(more);
+        if !more.contains(&"--model-id") {
+            arguments.extend(["--model-id", "cardio-lr"]);
+        }
+        if !more.contains(&"--key") {
+            arguments.extend(["--key", "root.key"]);
+        }
+        if !more.contains(&"--password-file") {
+            arguments.extend(["--password-file", "password"]);
+        }
+        self.run(&arguments)
+    }
+
+    fn alter(&self, file: &str, from: &str, to: &str) {
+        let path = self.path("payload").join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        let altered = text.replacen(from, to, 1);
+        assert_ne!(text, altered);
+        fs::write(path, altered).unwrap();
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[track_caller]
+fn refused(output: &Output, code: i32, says: &str) {
+    assert_eq!(output.status.code(), Some(code), "{}", stderr(output));
+    assert!(stderr(output).contains(says), "{}", stderr(output));
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn signs_the_shipped_payload_and_the_bundle_verifies() {
+    let desk = Desk::with_root();
+    let signed = desk.bundle(&[]);
+    assert!(signed.status.success(), "{}", stderr(&signed));
+    let root = Root::from_bytes(&fs::read(desk.path("root.bin")).unwrap()).unwrap();
+    let bundle = verify(&fs::read(desk.path("cardio-lr.obb")).unwrap(), &root).unwrap();
+    assert_eq!(bundle.manifest().security_counter, 3);
+    assert_eq!(bundle.contract().unwrap().model_id(), "cardio-lr");
+    for entry in fs::read_dir(desk.path("payload")).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        assert_eq!(bundle.file(&name).unwrap(), fs::read(entry.path()).unwrap());
+    }
+    let shown = desk.run(&["inspect", "cardio-lr.obb", "--root", "root.bin"]);
+    assert!(shown.status.success());
+    assert!(stdout(&shown).contains("model          cardio-lr 0.1.0"));
+    assert!(stdout(&shown).contains(&bundle.model_hash().to_string()));
+    assert!(stdout(&signed).starts_with(&stdout(&shown)));
+}
+
+#[test]
+fn the_root_is_public_the_key_is_sealed_and_private() {
+    let desk = Desk::with_root();
+    let mode = |name: &str| fs::metadata(desk.path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("root.key"), 0o600);
+    let key = fs::read(desk.path("root.key")).unwrap();
+    assert!(key.starts_with(b"OBSCSIGN"));
+    let root = Root::from_bytes(&fs::read(desk.path("root.bin")).unwrap()).unwrap();
+    let shown = desk.run(&["root", "show", "root.bin"]);
+    assert!(stdout(&shown).contains(&root.fingerprint().to_string()));
+    assert!(stdout(&shown).contains(&root.keys()[0].to_string()));
+}
+
+#[test]
+fn nothing_is_ever_replaced_by_a_new_root() {
+    let desk = Desk::with_root();
+    let before = (
+        fs::read(desk.path("root.bin")).unwrap(),
+        fs::read(desk.path("root.key")).unwrap(),
+    );
+    for (out, key) in [("root.bin", "other.key"), ("other.bin", "root.key")] {
+        let again = desk.run(&[
+            "root",
+            "new",
+            "--out",
+            out,
+            "--key",
+            key,
+            "--password-file",
+            "password",
+        ]);
+        refused(&again, 2, "is there already");
+    }
+    let after = (
+        fs::read(desk.path("root.bin")).unwrap(),
+        fs::read(desk.path("root.key")).unwrap(),
+    );
+    assert_eq!(before, after);
+    assert!(!desk.path("other.bin").exists() && !desk.path("other.key").exists());
+}
+
+#[test]
+fn a_wrong_password_and_an_altered_key_file_look_the_same() {
+    let desk = Desk::with_root();
+    fs::write(desk.path("wrong"), "correct house\n").unwrap();
+    let wrong = desk.bundle(&["--password-file", "wrong"]);
+    refused(&wrong, 4, "the password is wrong or the file was altered");
+    let mut key = fs::read(desk.path("root.key")).unwrap();
+    *key.last_mut().unwrap() ^= 1;
+    fs::write(desk.path("root.key"), key).unwrap();
+    let altered = desk.bundle(&[]);
+    assert_eq!(stderr(&altered), stderr(&wrong));
+    assert!(!desk.path("cardio-lr.obb").exists());
+}
+
+#[test]
+fn the_password_can_come_through_a_descriptor() {
+    let desk = Desk::with_root();
+    let script = "exec 7<password; exec \"$0\" bundle --payload payload --counter 3 --version 0.1.0 \
+                  --model-id cardio-lr --key root.key --root root.bin --out by-fd.obb --password-fd 7";
+    let status = Command::new("bash")
+        .current_dir(desk.0.path())
+        .args(["-c", script, env!("CARGO_BIN_EXE_obscura-sign")])
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert!(desk.path("by-fd.obb").exists());
+}
+
+#[test]
+fn payloads_that_lack_or_add_a_file_are_refused_by_name() {
+    let desk = Desk::with_root();
+    let parameters = desk.path("payload/parameters.json");
+    fs::rename(&parameters, desk.path("aside")).unwrap();
+    refused(&desk.bundle(&[]), 3, "payload has no file parameters.json");
+    fs::rename(desk.path("aside"), &parameters).unwrap();
+    fs::write(desk.path("payload/notes.txt"), "").unwrap();
+    refused(&desk.bundle(&[]), 3, "payload has the unexpected file notes.txt");
+    assert!(!desk.path("cardio-lr.obb").exists());
+}
+
+#[test]
+fn payloads_whose_parts_do_not_parse_or_fit_are_refused() {
+    type Case = (&'static str, &'static str, &'static str, &'static str);
+    let cases: [Case; 6] = [
+        (
+            "contract.json",
+            "\"scale_bits\": 12",
+            "\"scale_bits\": 99",
+            "scale_bits is 1 to 24",
+        ),
+        (
+            "contract.json",
+            "\"max\": 80",
+            "\"max\": 81",
+            "for input 0, the circuit takes",
+        ),
+        (
+            "circuit.json",
+            "\"linear\"",
+            "\"linnear\"",
+            "circuit of the payload is refused",
+        ),
+        (
+            "parameters.json",
+            "{",
+            "{\"surprise\": 1,",
+            "parameters.json is refused",
+        ),
+        (
+            "golden.json",
+            "\"score\": -",
+            "\"score\": -1",
+            "has the wrong score",
+        ),
+        (
+            "golden.json",
+            "\"age_years\": 35",
+            "\"age_years\": 19",
+            "age_years is out of range",
+        ),
+    ];
+    for (file, from, to, says) in cases {
+        let desk = Desk::with_root();
+        desk.alter(file, from, to);
+        refused(&desk.bundle(&[]), 3, says);
+        assert!(!desk.path("cardio-lr.obb").exists());
+    }
+    let desk = Desk::with_root();
+    refused(
+        &desk.bundle(&["--model-id", "other"]),
+        3,
+        "contract is of model cardio-lr, not of other",
+    );
+}
+
+#[test]
+fn a_key_outside_the_root_does_not_sign() {
+    let desk = Desk::with_root();
+    let other = [
+        "root",
+        "new",
+        "--out",
+        "other.bin",
+        "--key",
+        "other.key",
+        "--password-file",
+        "password",
+    ];
+    assert!(desk.run(&other).status.success());
+    refused(&desk.bundle(&["--key", "other.key"]), 5, "is not in the root");
+}
+
+#[test]
+fn a_threshold_of_two_needs_two_different_keys() {
+    let desk = Desk::new();
+    let new = [
+        "root",
+        "new",
+        "--out",
+        "root.bin",
+        "--key",
+        "root.key",
+        "--keys",
+        "3",
+        "--threshold",
+        "2",
+        "--password-file",
+        "password",
+    ];
+    assert!(desk.run(&new).status.success());
+    refused(
+        &desk.bundle(&["--key", "root-1.key"]),
+        5,
+        "signed by 1 keys of this root, 2 are needed",
+    );
+    refused(
+        &desk.bundle(&["--key", "root-1.key", "--key", "root-1.key"]),
+        5,
+        "2 are needed",
+    );
+    let signed = desk.bundle(&["--key", "root-1.key", "--key", "root-3.key"]);
+    assert!(signed.status.success(), "{}", stderr(&signed));
+    let never = [
+        "root",
+        "new",
+        "--out",
+        "n.bin",
+        "--key",
+        "n.key",
+        "--threshold",
+        "2",
+        "--password-file",
+        "password",
+    ];
+    refused(&desk.run(&never), 2, "asks for 2 of 1 signatures");
+    assert!(!desk.path("n.key").exists());
+}
+
+#[test]
+fn inspect_refuses_altered_foreign_and_unreadable_files() {
+    let desk = Desk::with_root();
+    assert!(desk.bundle(&[]).status.success());
+    let mut bytes = fs::read(desk.path("cardio-lr.obb")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(desk.path("altered.obb"), bytes).unwrap();
+    refused(
+        &desk.run(&["inspect", "altered.obb", "--root", "root.bin"]),
+        5,
+        "bundle is refused",
+    );
+    refused(
+        &desk.run(&["inspect", "root.bin", "--root", "root.bin"]),
+        5,
+        "not a bundle",
+    );
+    refused(
+        &desk.run(&["inspect", "cardio-lr.obb", "--root", "cardio-lr.obb"]),
+        2,
+        "at most 1024",
+    );
+    refused(
+        &desk.run(&["inspect", "nothing.obb", "--root", "root.bin"]),
+        2,
+        "cannot read nothing.obb",
+    );
+}
+
+#[test]
+fn help_names_the_exit_codes() {
+    let desk = Desk(tempfile::tempdir().unwrap());
+    for arguments in [
+        &["--help"][..],
+        &["root", "new", "--help"],
+        &["bundle", "--help"],
+        &["inspect", "--help"],
+    ] {
+        assert!(
+            stdout(&desk.run(arguments)).contains("4 wrong password"),
+            "{arguments:?}"
+        );
+    }
+    assert_eq!(desk.run(&["sign"]).status.code(), Some(2));
+}
