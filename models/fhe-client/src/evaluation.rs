@@ -2,9 +2,9 @@
 
 use obscura_fhe_core::{EvaluationKeyParts, ParameterSet};
 use tfhe::core_crypto::prelude::{
-    ChunkSize, CiphertextModulus, Container, DecompositionBaseLog, DecompositionLevelCount, Gaussian,
-    GlweDimension, LweDimension, PolynomialSize, SeededLweBootstrapKeyChunkGenerator, SeededLweKeyswitchKey,
-    StandardDev, generate_seeded_lwe_keyswitch_key,
+    ChunkSize, CiphertextModulus, DecompositionBaseLog, DecompositionLevelCount, Gaussian, GlweDimension,
+    LweDimension, PolynomialSize, SeededLweBootstrapKeyChunkGenerator, SeededLweKeyswitchKey, StandardDev,
+    generate_seeded_lwe_keyswitch_key,
 };
 
 use crate::{
@@ -31,9 +31,20 @@ impl SecretKeys {
         let set = self.parameters();
         let steps = u32::try_from(1 + set.lwe_dimension.div_ceil(CHUNK)).unwrap_or(u32::MAX);
         progress(0, steps);
-        let (key_switch_seed, key_switch) = self.key_switch(set)?;
-        progress(1, steps);
-        let (bootstrap_seed, bootstrap) = self.bootstrap(set, &mut |done| progress(1 + done, steps))?;
+        // tfhe generates the key-switching key on one core, so it runs beside the other.
+        let (key_switch, bootstrap) = std::thread::scope(|scope| {
+            let key_switch = scope.spawn(|| self.key_switch(set));
+            let bootstrap = self.bootstrap(set, &mut |done| progress(done, steps));
+            (
+                key_switch
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                bootstrap,
+            )
+        });
+        let (key_switch_seed, key_switch) = key_switch?;
+        let (bootstrap_seed, bootstrap) = bootstrap?;
+        progress(steps, steps);
         let parts = EvaluationKeyParts {
             key_switch_seed,
             key_switch,
@@ -91,7 +102,6 @@ impl SecretKeys {
         let mut bodies = Vec::with_capacity(EvaluationKeyParts::bootstrap_len(set));
         for (chunk, done) in chunks.zip(1..) {
             bodies.extend_from_slice(chunk.as_ref());
-            debug_assert_eq!(chunk.as_ref().container_len() % set.polynomial_size, 0);
             progress(done);
         }
         Ok((mask_seed, bodies))
