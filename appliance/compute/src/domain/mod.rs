@@ -1,0 +1,5 @@
+//! The cache of expanded keys.
+
+mod cache;
+
+pub use cache::{ByteCache, DoesNotFit};
