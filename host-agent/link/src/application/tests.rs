@@ -231,7 +231,10 @@ fn answer(job: JobId) -> BoxMessage {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one conversation from its first word to its last")]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one conversation from its first word to its last"
+)]
 fn carries_keys_and_a_job_and_reports_each_step() {
     let mut pair = Pair::new();
     pair.command(LinkCommand::UseKeys { object: object() });
