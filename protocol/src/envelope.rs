@@ -33,11 +33,13 @@ pub struct Header {
 #[derive(Serialize, Deserialize)]
 struct Signed {
     header: Header,
+    #[serde(with = "codec::bytes")]
     payload: Vec<u8>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Wire {
+    #[serde(with = "codec::bytes")]
     signed: Vec<u8>,
     signature: Signature,
 }
@@ -89,12 +91,7 @@ pub fn seal(header: &Header, payload: &[u8], identity: &Identity) -> Vec<u8> {
 pub fn open(bytes: &[u8]) -> Result<Unverified, DecodeError> {
     let wire: Wire = codec::decode(bytes, MAX_ENVELOPE_BYTES)?;
     let inner: Signed = codec::decode(&wire.signed, MAX_ENVELOPE_BYTES)?;
-    if inner.payload.len() > MAX_PAYLOAD_BYTES {
-        return Err(DecodeError::PeerTooLarge {
-            got_bytes: inner.payload.len(),
-            max_bytes: MAX_PAYLOAD_BYTES,
-        });
-    }
+    codec::at_most(&inner.payload, MAX_PAYLOAD_BYTES)?;
     Ok(Unverified {
         signed: wire.signed,
         signature: wire.signature,
@@ -126,3 +123,6 @@ impl Unverified {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,7 @@ macro_rules! id_bytes {
             type Err = NameError;
             fn from_str(text: &str) -> Result<Self, NameError> {
                 let mut out = [0; $len];
-                if text.len() != 2 * $len || !text.is_ascii() {
+                if text.len() != 2 * $len || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
                     return Err(NameError::PeerBadHex { want_digits: 2 * $len });
                 }
                 for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
@@ -275,3 +275,6 @@ impl fmt::Debug for Identity {
         write!(f, "Identity(public {:.16})", self.public())
     }
 }
+
+#[cfg(test)]
+mod tests;

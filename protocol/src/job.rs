@@ -1,7 +1,7 @@
 //! Jobs: the signed ticket that announces one, and the signed receipt that closes an item.
 
 use alloc::{string::String, vec::Vec};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
     codec::{self, DecodeError},
@@ -17,6 +17,33 @@ pub const MAX_MODEL_ID_BYTES: usize = 64;
 /// Most items of one job.
 pub const MAX_ITEMS: u32 = 4096;
 
+/// Whether `text` can name a model: `[a-z][a-z0-9-]{0,63}`, safe in paths, logs and on terminals.
+pub fn is_model_id(text: &str) -> bool {
+    let safe = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    text.len() <= MAX_MODEL_ID_BYTES
+        && text
+            .bytes()
+            .next()
+            .is_some_and(|first| first.is_ascii_lowercase())
+        && text.bytes().all(safe)
+}
+
+/// Decodes a model id, for `#[serde(deserialize_with)]`.
+pub(crate) fn model_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let refused = || de::Error::custom("not a model id");
+    is_model_id(&text).then_some(text).ok_or_else(refused)
+}
+
+fn item_count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let count = u32::deserialize(deserializer)?;
+    let refused = || de::Error::custom("not a count of items");
+    (1..=MAX_ITEMS)
+        .contains(&count)
+        .then_some(count)
+        .ok_or_else(refused)
+}
+
 /// A statement and the exact bytes that were signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed<T> {
@@ -26,6 +53,7 @@ pub struct Signed<T> {
 
 #[derive(Serialize, Deserialize)]
 struct Wire {
+    #[serde(with = "codec::bytes")]
     statement: Vec<u8>,
     signature: Signature,
 }
@@ -103,6 +131,7 @@ pub struct Ticket {
     /// SHA-256 of the evaluation key object.
     pub key_fingerprint: Digest,
     /// Items that follow, `1..=MAX_ITEMS`.
+    #[serde(deserialize_with = "item_count")]
     pub items: u32,
 }
 
@@ -137,7 +166,8 @@ pub struct Receipt {
     pub input_hash: Digest,
     /// SHA-256 of the encrypted answer as sent.
     pub answer_hash: Digest,
-    /// Model id from the verified manifest, at most [`MAX_MODEL_ID_BYTES`].
+    /// Model id from the verified manifest, `[a-z][a-z0-9-]{0,63}`.
+    #[serde(deserialize_with = "model_id")]
     pub model_id: String,
     /// SHA-256 of the verified manifest.
     pub model_hash: Digest,
@@ -218,3 +248,6 @@ impl Receipt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     codec::{self, DecodeError},
     identity::{ClientId, Digest, JobId, SessionId},
+    job::{self, MAX_ITEMS, MAX_SIGNED_BYTES},
     transfer::{ChunkSet, MAX_CHUNK_BYTES, ObjectHeader},
 };
 
@@ -17,6 +18,9 @@ pub const MAX_PAYLOAD_BYTES: usize = MAX_CHUNK_BYTES as usize + 1024;
 pub const MAX_ITEM_BYTES: usize = 64 * 1024;
 /// Largest encrypted answer.
 pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// Most models of one welcome.
+pub const MAX_MODELS: usize = 64;
 
 /// From a device to its box.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,13 +52,13 @@ pub enum DeviceMessage {
         /// Chunk number, from 0.
         index: u32,
         /// The chunk, of the length its number implies.
-        #[serde(with = "bytes")]
+        #[serde(with = "codec::bytes")]
         bytes: Vec<u8>,
     },
     /// Announces a job with a signed ticket.
     Submit {
         /// Encoded `Signed<Ticket>`.
-        #[serde(with = "bytes")]
+        #[serde(with = "codec::bytes")]
         ticket: Vec<u8>,
     },
     /// One encrypted item of an announced job.
@@ -64,7 +68,7 @@ pub enum DeviceMessage {
         /// Item number, from 0.
         index: u32,
         /// The encrypted input.
-        #[serde(with = "bytes")]
+        #[serde(with = "codec::bytes")]
         bytes: Vec<u8>,
     },
     /// Withdraws a job; what is not yet computed is dropped.
@@ -90,7 +94,8 @@ pub enum BoxMessage {
         session: SessionId,
         /// What the box accepts.
         limits: Limits,
-        /// Models the box runs now.
+        /// Models the box runs now, at most [`MAX_MODELS`].
+        #[serde(deserialize_with = "codec::bounded::<_, _, MAX_MODELS>")]
         models: Vec<ModelOffer>,
     },
     /// What the box holds under a client id.
@@ -135,10 +140,10 @@ pub enum BoxMessage {
         /// Item number.
         index: u32,
         /// The encrypted answer.
-        #[serde(with = "bytes")]
+        #[serde(with = "codec::bytes")]
         bytes: Vec<u8>,
         /// Encoded `Signed<Receipt>`.
-        #[serde(with = "bytes")]
+        #[serde(with = "codec::bytes")]
         receipt: Vec<u8>,
     },
     /// Something was refused; the box goes on.
@@ -168,7 +173,8 @@ pub struct Limits {
 /// A model the box runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelOffer {
-    /// Model id from the verified manifest.
+    /// Model id from the verified manifest, `[a-z][a-z0-9-]{0,63}`.
+    #[serde(deserialize_with = "job::model_id")]
     pub model_id: String,
     /// SHA-256 of the manifest.
     pub model_hash: Digest,
@@ -281,12 +287,26 @@ impl DeviceMessage {
         codec::encode(self)
     }
 
-    /// Decodes a message of at most [`MAX_PAYLOAD_BYTES`].
+    /// Decodes a message of at most [`MAX_PAYLOAD_BYTES`] whose parts keep their own limits.
     ///
     /// # Errors
     /// [`DecodeError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        codec::decode(bytes, MAX_PAYLOAD_BYTES)
+        let message: Self = codec::decode(bytes, MAX_PAYLOAD_BYTES)?;
+        match &message {
+            Self::Chunk { bytes, .. } => codec::at_most(bytes, MAX_CHUNK_BYTES as usize)?,
+            Self::Submit { ticket } => codec::at_most(ticket, MAX_SIGNED_BYTES)?,
+            Self::Item { index, bytes, .. } => {
+                codec::at_most(bytes, MAX_ITEM_BYTES)?;
+                item_number(*index)?;
+            }
+            Self::Hello { .. }
+            | Self::KeyStatus { .. }
+            | Self::Offer { .. }
+            | Self::Cancel { .. }
+            | Self::Goodbye => {}
+        }
+        Ok(message)
     }
 }
 
@@ -296,39 +316,43 @@ impl BoxMessage {
         codec::encode(self)
     }
 
-    /// Decodes a message of at most [`MAX_PAYLOAD_BYTES`].
+    /// Decodes a message of at most [`MAX_PAYLOAD_BYTES`] whose parts keep their own limits.
     ///
     /// # Errors
     /// [`DecodeError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        codec::decode(bytes, MAX_PAYLOAD_BYTES)
-    }
-}
-
-/// Encodes byte strings as one run instead of one element at a time; the bytes are the same.
-mod bytes {
-    use alloc::vec::Vec;
-    use core::fmt;
-    use serde::{Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(bytes)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Vec<u8>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a byte string")
+        let message: Self = codec::decode(bytes, MAX_PAYLOAD_BYTES)?;
+        match &message {
+            Self::Answer {
+                index,
+                bytes,
+                receipt,
+                ..
+            } => {
+                codec::at_most(bytes, MAX_ANSWER_BYTES)?;
+                codec::at_most(receipt, MAX_SIGNED_BYTES)?;
+                item_number(*index)?;
             }
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-                Ok(bytes.to_vec())
-            }
-            fn visit_borrowed_bytes<E: de::Error>(self, bytes: &'de [u8]) -> Result<Vec<u8>, E> {
-                Ok(bytes.to_vec())
-            }
+            Self::Progress { index, .. } => item_number(*index)?,
+            Self::Welcome { .. }
+            | Self::KeyState { .. }
+            | Self::Want { .. }
+            | Self::Stored { .. }
+            | Self::Accepted { .. }
+            | Self::Refused { .. } => {}
         }
-        deserializer.deserialize_byte_buf(Visitor)
+        Ok(message)
     }
 }
+
+/// No job has more than [`MAX_ITEMS`].
+fn item_number(index: u32) -> Result<(), DecodeError> {
+    if index < MAX_ITEMS {
+        Ok(())
+    } else {
+        Err(DecodeError::PeerMalformed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -93,3 +93,6 @@ pub fn opening_header(own: &PeerName, peer: &PeerName) -> Header {
         sequence: 1,
     }
 }
+
+#[cfg(test)]
+mod tests;

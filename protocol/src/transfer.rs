@@ -7,7 +7,10 @@ use alloc::{vec, vec::Vec};
 use core::ops::Range;
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{ClientId, Digest};
+use crate::{
+    codec,
+    identity::{ClientId, Digest},
+};
 
 /// Chunk length every object is cut into, in bytes; the last chunk may be shorter.
 pub const MAX_CHUNK_BYTES: u32 = 256 * 1024;
@@ -38,20 +41,55 @@ pub struct ObjectHeader {
 }
 
 /// A set of chunk numbers as runs, at most [`ChunkSet::MAX_RUNS`].
+///
+/// Invariant: runs are not empty, ascend without touching or overlapping, and end at or below [`MAX_CHUNKS`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "WireChunkSet")]
 pub struct ChunkSet(Vec<(u32, u32)>);
+
+#[derive(Deserialize)]
+struct WireChunkSet(
+    #[serde(deserialize_with = "codec::bounded::<_, _, { ChunkSet::MAX_RUNS }>")] Vec<(u32, u32)>,
+);
+
+/// A chunk set from a peer breaks its invariant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("chunk runs must ascend, be apart and lie below {MAX_CHUNKS}")]
+struct PeerChunkRuns;
+
+impl TryFrom<WireChunkSet> for ChunkSet {
+    type Error = PeerChunkRuns;
+
+    fn try_from(WireChunkSet(runs): WireChunkSet) -> Result<Self, PeerChunkRuns> {
+        let mut free_from = 0;
+        for &(first, count) in &runs {
+            let end = first
+                .checked_add(count)
+                .filter(|&end| count > 0 && end <= MAX_CHUNKS);
+            let end = end.ok_or(PeerChunkRuns)?;
+            if first < free_from {
+                return Err(PeerChunkRuns);
+            }
+            free_from = end + 1;
+        }
+        Ok(Self(runs))
+    }
+}
 
 impl ChunkSet {
     /// Most runs in one set, so that a set fits one message.
     pub const MAX_RUNS: usize = 64;
 
-    /// Collects ascending chunk numbers, as far as [`Self::MAX_RUNS`] runs reach.
+    /// Collects strictly ascending chunk numbers below [`MAX_CHUNKS`], up to the first that is not, and as
+    /// far as [`Self::MAX_RUNS`] runs reach.
     pub fn from_ascending(indices: impl IntoIterator<Item = u32>) -> Self {
         let mut runs: Vec<(u32, u32)> = Vec::new();
         for index in indices {
             let full = runs.len() == Self::MAX_RUNS;
             match runs.last_mut() {
-                Some((first, count)) if first.checked_add(*count) == Some(index) => *count += 1,
+                _ if index >= MAX_CHUNKS => break,
+                Some((first, count)) if *first + *count == index => *count += 1,
+                Some((first, count)) if index < *first + *count => break,
                 _ if full => break,
                 _ => runs.push((index, 1)),
             }
@@ -59,18 +97,16 @@ impl ChunkSet {
         Self(runs)
     }
 
-    /// The chunk numbers below `limit`, in the order asked, at most `limit` of them.
+    /// The chunk numbers below `limit`, ascending, each once.
     pub fn indices(&self, limit: u32) -> impl Iterator<Item = u32> + '_ {
         self.0
             .iter()
-            .take(Self::MAX_RUNS)
-            .flat_map(move |&(first, count)| first..first.saturating_add(count).min(limit))
-            .take(limit as usize)
+            .flat_map(move |&(first, count)| first..(first + count).min(limit))
     }
 
     /// Whether no chunk is in the set.
     pub fn is_empty(&self) -> bool {
-        self.0.iter().all(|&(_, count)| count == 0)
+        self.0.is_empty()
     }
 }
 
@@ -223,7 +259,7 @@ impl Receiver {
         self.bitmap[index as usize / 8] >> (index % 8) & 1 == 1
     }
 
-    /// The next chunks to ask for when fewer than half of `window` are under way; empty otherwise.
+    /// The next chunks to ask for when at most half of `window` are under way; empty otherwise.
     pub fn want(&mut self, window: u32) -> ChunkSet {
         if self.asked.len() * 2 > window as usize {
             return ChunkSet::default();
@@ -278,3 +314,6 @@ impl Receiver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

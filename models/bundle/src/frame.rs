@@ -25,9 +25,12 @@ pub(crate) struct KeySignature {
 pub(crate) struct Frame<'a> {
     #[serde(borrow)]
     pub(crate) manifest: Bytes<'a>,
-    #[serde(deserialize_with = "crate::bounded::sequence::<_, _, MAX_SIGNATURES>")]
+    #[serde(deserialize_with = "obscura_protocol::codec::bounded::<_, _, MAX_SIGNATURES>")]
     pub(crate) signatures: Vec<KeySignature>,
-    #[serde(borrow, deserialize_with = "crate::bounded::sequence::<_, _, MAX_FILES>")]
+    #[serde(
+        borrow,
+        deserialize_with = "obscura_protocol::codec::bounded::<_, _, MAX_FILES>"
+    )]
     pub(crate) files: Vec<Bytes<'a>>,
 }
 

@@ -7,7 +7,6 @@
 //! Failure model: every decoder has a size limit and returns a typed error; nothing here can panic on
 //! input. A bundle that is unsigned, altered, truncated or extended is refused whole.
 
-mod bounded;
 mod build;
 pub mod bundle;
 pub mod contract;

@@ -4,7 +4,7 @@ use obscura_protocol::{
     CURRENT_VERSION,
     codec::{self, DecodeError},
     identity::Digest,
-    job::MAX_MODEL_ID_BYTES,
+    job::is_model_id,
 };
 use serde::{Deserialize, Serialize};
 
@@ -86,7 +86,7 @@ pub struct Manifest {
     /// Lowest protocol version that can carry the model.
     pub min_protocol: u16,
     /// Every file, ascending by name, in the order of the frame.
-    #[serde(deserialize_with = "crate::bounded::sequence::<_, _, MAX_FILES>")]
+    #[serde(deserialize_with = "obscura_protocol::codec::bounded::<_, _, MAX_FILES>")]
     pub files: Vec<FileEntry>,
 }
 
@@ -169,17 +169,6 @@ fn text(field: &'static str, form: &'static str, holds: bool) -> Result<(), Mani
     } else {
         Err(ManifestError::PeerText { field, form })
     }
-}
-
-fn is_model_id(text: &str) -> bool {
-    text.len() <= MAX_MODEL_ID_BYTES
-        && text
-            .bytes()
-            .next()
-            .is_some_and(|first| first.is_ascii_lowercase())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 fn is_version(text: &str) -> bool {

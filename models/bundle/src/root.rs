@@ -61,7 +61,7 @@ pub enum RootError {
 pub struct Root {
     version: u32,
     threshold: u8,
-    #[serde(deserialize_with = "crate::bounded::sequence::<_, _, MAX_ROOT_KEYS>")]
+    #[serde(deserialize_with = "obscura_protocol::codec::bounded::<_, _, MAX_ROOT_KEYS>")]
     keys: Vec<PublicKey>,
 }
 
