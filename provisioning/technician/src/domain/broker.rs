@@ -16,7 +16,7 @@ pub(crate) const MAX_PACKET_BYTES: usize = MAX_ENVELOPE_BYTES + PACKET_SLACK_BYT
 pub(crate) fn mosquitto_conf(site: &Site, as_root: bool) -> String {
     let bind = site
         .address
-        .parse::<std::net::IpAddr>()
+        .parse::<core::net::IpAddr>()
         .map_or_else(|_| String::new(), |ip| format!(" {ip}"));
     let user = if as_root {
         "user root"

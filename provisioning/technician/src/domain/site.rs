@@ -81,7 +81,7 @@ pub(crate) fn check_device_name(device: &PeerName, box_name: &PeerName) -> Resul
 /// # Errors
 /// [`SiteError::MisuseAddress`].
 pub(crate) fn check_address(address: &str) -> Result<(), SiteError> {
-    let is_ip = address.parse::<std::net::IpAddr>().is_ok();
+    let is_ip = address.parse::<core::net::IpAddr>().is_ok();
     let label_ok = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
