@@ -1,0 +1,303 @@
+//! The state machine: what comes in, who may say it, and what goes out.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use obscura_local::appliance::ComputeModel;
+use obscura_protocol::{
+    CURRENT_VERSION, MIN_VERSION,
+    codec::DecodeError,
+    envelope::{self, Header, Verified},
+    identity::{Identity, JobId, PeerName, SessionId},
+    message::{BoxMessage, DeviceMessage, ModelOffer, Refusal},
+    session,
+};
+
+use super::{
+    Settings,
+    jobs::Jobs,
+    keys::Keys,
+    peers::{Admitted, Peer},
+    work::Work,
+};
+use crate::{
+    domain::Throttle,
+    ports::{Effect, Entropy, Event, Note, StoredObject},
+};
+
+/// How often unknown or unproven senders are mentioned in the log.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A message was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reject {
+    pub(super) code: Refusal,
+    pub(super) job: Option<JobId>,
+}
+
+impl From<Refusal> for Reject {
+    fn from(code: Refusal) -> Self {
+        Self { code, job: None }
+    }
+}
+
+impl Reject {
+    /// A refusal that concerns a job.
+    pub(super) fn of(code: Refusal, job: JobId) -> Self {
+        Self { code, job: Some(job) }
+    }
+}
+
+/// The gate without its I/O.
+pub struct Gate {
+    pub(super) settings: Settings,
+    identity: Identity,
+    entropy: Box<dyn Entropy>,
+    peers: BTreeMap<PeerName, Peer>,
+    pub(super) keys: Keys,
+    pub(super) jobs: Jobs,
+    pub(super) work: Work,
+    /// `None` until compute was there once.
+    models: Option<Vec<ComputeModel>>,
+    carrier_up: bool,
+    ready: bool,
+    unknown: Throttle,
+    unproven: Throttle,
+    pub(super) effects: Vec<Effect>,
+}
+
+impl Gate {
+    /// A gate that speaks as `identity` and finds `stored` in its store, the longest unused first.
+    pub fn new(
+        settings: Settings,
+        identity: Identity,
+        entropy: Box<dyn Entropy>,
+        stored: Vec<StoredObject>,
+    ) -> Self {
+        Self {
+            keys: Keys::new(stored),
+            settings,
+            identity,
+            entropy,
+            peers: BTreeMap::new(),
+            jobs: Jobs::default(),
+            work: Work::default(),
+            models: None,
+            carrier_up: false,
+            ready: false,
+            unknown: Throttle::new(LOG_INTERVAL),
+            unproven: Throttle::new(LOG_INTERVAL),
+            effects: Vec::new(),
+        }
+    }
+
+    /// Takes one event and says what is to be done, in order.
+    pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Effect> {
+        match event {
+            Event::CarrierUp => self.carrier_up = true,
+            Event::CarrierDown => self.carrier_up = false,
+            Event::Received { device, bytes } => self.received(now, &device, &bytes),
+            Event::ComputeUp { models } => {
+                self.models = Some(models);
+                self.compute_up();
+            }
+            Event::ComputeDown => self.compute_down(),
+            Event::KeysLoaded { fingerprint, outcome } => self.keys_loaded(fingerprint, outcome),
+            Event::ItemMoved { job, item, done, of } => self.item_moved(job, item, done, of),
+            Event::ItemDone { job, item, outcome } => self.item_done(job, item, outcome),
+            Event::StoreFailed { client } => self.store_failed(client),
+            Event::Tick => self.report_queue(),
+        }
+        self.give_work();
+        self.report_ready();
+        std::mem::take(&mut self.effects)
+    }
+
+    fn report_ready(&mut self) {
+        let ready = self.carrier_up && self.work.is_up() && !self.models().is_empty();
+        if ready != self.ready {
+            self.ready = ready;
+            self.effects.push(Effect::Ready(ready));
+        }
+    }
+
+    pub(super) fn models(&self) -> &[ComputeModel] {
+        self.models.as_deref().unwrap_or_default()
+    }
+
+    /// From bytes to a message of a proven sender in its place, or to a refusal.
+    fn received(&mut self, now: Instant, device: &PeerName, bytes: &[u8]) {
+        if !self.settings.roster.0.contains_key(device) {
+            if let Some(messages) = self.unknown.hit(now) {
+                self.note(Note::UnknownDevices { messages });
+            }
+            return;
+        }
+        let Verified { header, payload } = match self.prove(device, bytes) {
+            Ok(verified) => verified,
+            Err(code) => {
+                if let Some(messages) = self.unproven.hit(now) {
+                    let device = device.clone();
+                    self.note(Note::Unauthenticated {
+                        messages,
+                        device,
+                        code,
+                    });
+                }
+                self.refuse_outside(device, 0, code);
+                return;
+            }
+        };
+        if header.session == SessionId::NONE {
+            if let Err(code) = self.hello(device, &payload) {
+                self.refuse_outside(device, header.sequence, code);
+            }
+            return;
+        }
+        match self.peers.entry(device.clone()).or_default().admit(&header) {
+            Ok(Admitted::First) => self.note(Note::SessionOpened {
+                device: device.clone(),
+            }),
+            Ok(Admitted::Current) => {}
+            // A device that does not know our session could not read an answer in it.
+            Err(Refusal::UnknownSession) => {
+                self.refuse_outside(device, header.sequence, Refusal::UnknownSession);
+                return;
+            }
+            Err(code) => {
+                self.refuse(device, header.sequence, code.into());
+                return;
+            }
+        }
+        let said = DeviceMessage::decode(&payload).map_err(|error| decode_refusal(error).into());
+        if let Err(reject) = said.and_then(|message| self.message(device, message)) {
+            self.refuse(device, header.sequence, reject);
+        }
+    }
+
+    /// Checks that `bytes` were signed by the device whose topic they came on, for this box.
+    fn prove(&self, device: &PeerName, bytes: &[u8]) -> Result<Verified, Refusal> {
+        let unverified = envelope::open(bytes).map_err(decode_refusal)?;
+        if !(MIN_VERSION..=CURRENT_VERSION).contains(&unverified.claimed_version()) {
+            return Err(Refusal::WrongVersion);
+        }
+        if unverified.claimed_sender() != device {
+            return Err(Refusal::UnknownDevice);
+        }
+        let key = self.settings.roster.0.get(device).ok_or(Refusal::UnknownDevice)?;
+        let verified = unverified.verify(key).map_err(|_bad| Refusal::BadSignature)?;
+        if verified.header.recipient != self.settings.own_name {
+            return Err(Refusal::UnknownDevice);
+        }
+        Ok(verified)
+    }
+
+    /// Opens a session beside the current one, which stays valid until the new one is used.
+    fn hello(&mut self, device: &PeerName, payload: &[u8]) -> Result<(), Refusal> {
+        let DeviceMessage::Hello {
+            min_version,
+            max_version,
+            nonce,
+        } = DeviceMessage::decode(payload).map_err(decode_refusal)?
+        else {
+            return Err(Refusal::UnknownSession);
+        };
+        let version = session::negotiate(min_version, max_version)?;
+        let models = self
+            .models
+            .as_ref()
+            .ok_or(Refusal::Busy)?
+            .iter()
+            .map(offer)
+            .collect();
+        let id = self.entropy.session_id().map_err(|_none| Refusal::Internal)?;
+        let own = &self.settings.own_name;
+        let peer = self.peers.entry(device.clone()).or_default();
+        peer.welcome(own, device, id, version);
+        let welcome = BoxMessage::Welcome {
+            version,
+            nonce,
+            session: id,
+            limits: self.settings.limits(),
+            models,
+        };
+        self.seal(device, &session::opening_header(own, device), &welcome);
+        Ok(())
+    }
+
+    fn message(&mut self, device: &PeerName, message: DeviceMessage) -> Result<(), Reject> {
+        match message {
+            DeviceMessage::KeyStatus { client } => self.key_status(device, client),
+            DeviceMessage::Offer { object } => self.offer(device, object),
+            DeviceMessage::Chunk { object, index, bytes } => self.chunk(device, object, index, bytes),
+            DeviceMessage::Submit { ticket } => self.submit(device, &ticket),
+            DeviceMessage::Item { job, index, bytes } => self.item(device, job, index, bytes),
+            DeviceMessage::Cancel { job } => self.cancel(device, job),
+            DeviceMessage::Goodbye => {
+                self.peers.entry(device.clone()).or_default().close();
+                Ok(())
+            }
+            // A hello belongs outside every session; later versions may say what this one cannot read.
+            _ => Err(Refusal::Malformed.into()),
+        }
+    }
+
+    /// Sends in the device's session; without one the message is dropped, and the device asks again.
+    pub(super) fn send(&mut self, device: &PeerName, message: &BoxMessage) {
+        if let Some(header) = self.peers.get_mut(device).and_then(Peer::next_header) {
+            self.seal(device, &header, message);
+        }
+    }
+
+    fn seal(&mut self, device: &PeerName, header: &Header, message: &BoxMessage) {
+        let bytes = envelope::seal(header, &message.encode(), &self.identity);
+        let device = device.clone();
+        self.effects.push(Effect::Publish { device, bytes });
+    }
+
+    /// Refuses a message of a proven sender, in its session.
+    pub(super) fn refuse(&mut self, device: &PeerName, sequence: u64, reject: Reject) {
+        let Reject { code, job } = reject;
+        let device_name = device.clone();
+        self.note(Note::Refused {
+            device: device_name,
+            code,
+        });
+        self.send(device, &BoxMessage::Refused { sequence, code, job });
+    }
+
+    /// Refuses outside every session.
+    fn refuse_outside(&mut self, device: &PeerName, sequence: u64, code: Refusal) {
+        let header = session::opening_header(&self.settings.own_name, device);
+        let job = None;
+        self.seal(device, &header, &BoxMessage::Refused { sequence, code, job });
+    }
+
+    pub(super) fn note(&mut self, note: Note) {
+        self.effects.push(Effect::Note(note));
+    }
+}
+
+fn decode_refusal(error: DecodeError) -> Refusal {
+    match error {
+        DecodeError::PeerTooLarge { .. } => Refusal::TooLarge,
+        _ => Refusal::Malformed,
+    }
+}
+
+fn offer(model: &ComputeModel) -> ModelOffer {
+    ModelOffer {
+        model_id: model.model_id.clone(),
+        model_hash: model.model_hash,
+        parameter_hash: model.parameter_hash,
+        security_counter: model.security_counter,
+    }
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Gate({}, ready: {})", self.settings.own_name, self.ready)
+    }
+}

@@ -1,0 +1,160 @@
+//! Which evaluation keys are in the store, whose they are, and which must go when space is short.
+
+use std::collections::BTreeMap;
+
+use obscura_protocol::{
+    identity::{ClientId, Digest, PeerName},
+    transfer::{ObjectHeader, Receiver},
+};
+
+use crate::ports::StoredObject;
+
+/// How far an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Chunks are missing.
+    Receiving,
+    /// Complete; compute checks it.
+    Checking,
+    /// Complete and conforming.
+    Stored,
+}
+
+/// One object and its owner.
+#[derive(Debug)]
+pub(super) struct KeyObject {
+    pub(super) device: PeerName,
+    pub(super) receiver: Receiver,
+    pub(super) state: State,
+    /// How often compute died while loading it.
+    pub(super) deaths: u32,
+    last_used: u64,
+}
+
+/// All objects by the client id they are filed under.
+#[derive(Debug)]
+pub(super) struct Keys {
+    objects: BTreeMap<ClientId, KeyObject>,
+    uses: u64,
+}
+
+impl Keys {
+    /// Takes over what the store holds; entries whose bitmap does not fit their header are left out.
+    pub(super) fn new(stored: Vec<StoredObject>) -> Self {
+        let mut keys = Self {
+            objects: BTreeMap::new(),
+            uses: 0,
+        };
+        for found in stored {
+            let Ok(receiver) = Receiver::resume(found.object, u64::MAX, &found.bitmap) else {
+                continue;
+            };
+            let stored = found.conforming && receiver.is_complete();
+            let state = if stored { State::Stored } else { State::Receiving };
+            keys.insert(found.device, receiver, state);
+        }
+        keys
+    }
+
+    pub(super) fn insert(&mut self, device: PeerName, receiver: Receiver, state: State) {
+        self.uses += 1;
+        let object = KeyObject {
+            device,
+            state,
+            deaths: 0,
+            last_used: self.uses,
+            receiver,
+        };
+        self.objects.insert(object.receiver.header().client, object);
+    }
+
+    pub(super) fn remove(&mut self, client: &ClientId) -> Option<KeyObject> {
+        self.objects.remove(client)
+    }
+
+    pub(super) fn find(&self, client: &ClientId) -> Option<&KeyObject> {
+        self.objects.get(client)
+    }
+
+    pub(super) fn find_mut(&mut self, client: &ClientId) -> Option<&mut KeyObject> {
+        self.objects.get_mut(client)
+    }
+
+    /// The object of `device` with this digest.
+    pub(super) fn by_digest(&mut self, device: &PeerName, digest: &Digest) -> Option<&mut KeyObject> {
+        let mut own = self
+            .objects
+            .values_mut()
+            .filter(|object| object.device == *device);
+        own.find(|object| object.header().digest == *digest)
+    }
+
+    /// Conforming keys of `device` under this name and digest.
+    pub(super) fn stored(&self, device: &PeerName, client: &ClientId, digest: &Digest) -> Option<&KeyObject> {
+        let object = self.objects.get(client)?;
+        let right =
+            object.device == *device && object.header().digest == *digest && object.state == State::Stored;
+        right.then_some(object)
+    }
+
+    /// Objects compute must check, for after it came back.
+    pub(super) fn checking(&self) -> impl Iterator<Item = ClientId> {
+        let checking = self
+            .objects
+            .iter()
+            .filter(|(_, object)| object.state == State::Checking);
+        checking.map(|(client, _)| *client)
+    }
+
+    pub(super) fn touch(&mut self, client: &ClientId) {
+        self.uses += 1;
+        if let Some(object) = self.objects.get_mut(client) {
+            object.last_used = self.uses;
+        }
+    }
+
+    /// Which of the device's own objects must go, oldest first, so that one of `len_bytes` fits; `None`
+    /// when even that is not enough. Objects of other devices never go.
+    pub(super) fn evictions(
+        &self,
+        device: &PeerName,
+        len_bytes: u64,
+        quota_bytes: u64,
+        max_per_device: usize,
+        in_use: impl Fn(&ClientId) -> bool,
+    ) -> Option<Vec<ClientId>> {
+        let mut used: u64 = self
+            .objects
+            .values()
+            .map(|object| object.header().len_bytes)
+            .sum();
+        let mut count = self
+            .objects
+            .values()
+            .filter(|object| object.device == *device)
+            .count();
+        let mut own: Vec<_> = self
+            .objects
+            .iter()
+            .filter(|(client, object)| {
+                object.device == *device && object.state != State::Checking && !in_use(client)
+            })
+            .collect();
+        own.sort_by_key(|(_, object)| object.last_used);
+        let mut evicted = Vec::new();
+        let mut own = own.into_iter();
+        while count >= max_per_device || used.saturating_add(len_bytes) > quota_bytes {
+            let (client, object) = own.next()?;
+            used -= object.header().len_bytes;
+            count -= 1;
+            evicted.push(*client);
+        }
+        Some(evicted)
+    }
+}
+
+impl KeyObject {
+    pub(super) fn header(&self) -> &ObjectHeader {
+        self.receiver.header()
+    }
+}

@@ -1,0 +1,16 @@
+//! The gate's state machine.
+
+mod gate;
+mod jobs;
+mod keys;
+mod peers;
+mod settings;
+mod submit;
+mod upload;
+mod work;
+
+pub use gate::Gate;
+pub use settings::{Roster, Settings};
+
+#[cfg(test)]
+mod tests;

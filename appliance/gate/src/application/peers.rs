@@ -1,0 +1,68 @@
+//! Sessions of one device: the current one, and those that were welcomed and not yet used.
+
+use std::collections::VecDeque;
+
+use obscura_protocol::{
+    envelope::Header,
+    identity::{PeerName, SessionId},
+    message::Refusal,
+    session::Session,
+};
+
+/// Welcomed sessions kept until one of them is used; a replayed hello only ever displaces others of its kind.
+const MAX_PENDING: usize = 4;
+
+/// A device's sessions.
+#[derive(Debug, Default)]
+pub(super) struct Peer {
+    current: Option<Session>,
+    pending: VecDeque<Session>,
+}
+
+/// A message was admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admitted {
+    /// In the session that was current before.
+    Current,
+    /// It is the first one of its session, which becomes the current one.
+    First,
+}
+
+impl Peer {
+    /// Adds a session that was just welcomed.
+    pub(super) fn welcome(&mut self, own: &PeerName, device: &PeerName, id: SessionId, version: u16) {
+        if self.pending.len() == MAX_PENDING {
+            self.pending.pop_front();
+        }
+        let session = Session::new(own.clone(), device.clone(), id, version);
+        self.pending.push_back(session);
+    }
+
+    /// Judges the place of a verified message.
+    pub(super) fn admit(&mut self, header: &Header) -> Result<Admitted, Refusal> {
+        if let Some(current) = &mut self.current
+            && current.id() == header.session
+        {
+            return current.admit(header).map(|()| Admitted::Current);
+        }
+        let at = self
+            .pending
+            .iter()
+            .position(|session| session.id() == header.session);
+        let at = at.ok_or(Refusal::UnknownSession)?;
+        self.pending[at].admit(header)?;
+        self.current = self.pending.remove(at);
+        self.pending.clear();
+        Ok(Admitted::First)
+    }
+
+    /// Header of the next message to the device, `None` without a session.
+    pub(super) fn next_header(&mut self) -> Option<Header> {
+        self.current.as_mut().map(Session::next_header)
+    }
+
+    /// Ends the current session.
+    pub(super) fn close(&mut self) {
+        self.current = None;
+    }
+}

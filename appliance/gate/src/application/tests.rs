@@ -1,0 +1,6 @@
+//! The state machine with a fake engine, store and device: every refusal, and the way through.
+
+mod bad_input;
+mod faults;
+mod fixture;
+mod work;

@@ -1,0 +1,186 @@
+//! Key status, offers and chunks.
+
+use obscura_protocol::{
+    identity::{ClientId, Digest, PeerName},
+    message::{BoxMessage, KeyState, Refusal},
+    transfer::{Arrival, ObjectHeader, Receiver},
+};
+
+use super::{
+    Gate,
+    gate::Reject,
+    keys::{KeyObject, State},
+};
+use crate::ports::{Effect, Note, StoreChange};
+
+/// Chunks after which the bitmap is made durable.
+const PERSIST_EVERY: u32 = 16;
+
+impl Gate {
+    /// The object filed under `client`, if it belongs to `device`.
+    fn own_object(&self, device: &PeerName, client: &ClientId) -> Result<Option<&KeyObject>, Refusal> {
+        match self.keys.find(client) {
+            Some(object) if object.device != *device => Err(Refusal::UnknownKey),
+            object => Ok(object),
+        }
+    }
+
+    pub(super) fn key_status(&mut self, device: &PeerName, client: ClientId) -> Result<(), Reject> {
+        let state = match self.own_object(device, &client)? {
+            None => KeyState::Missing,
+            Some(object) if object.state == State::Stored => KeyState::Stored {
+                object: object.header().digest,
+            },
+            Some(object) => KeyState::Partial {
+                object: object.header().digest,
+                have: object.receiver.have(),
+                of: object.receiver.chunks(),
+            },
+        };
+        self.send(device, &BoxMessage::KeyState { client, state });
+        Ok(())
+    }
+
+    pub(super) fn offer(&mut self, device: &PeerName, object: ObjectHeader) -> Result<(), Reject> {
+        let known = self.own_object(device, &object.client)?;
+        let same = known.is_some_and(|known| *known.header() == object);
+        if same {
+            self.resume(device, &object.client);
+            return Ok(());
+        }
+        let replaces = known.map(|known| known.state);
+        let mut models = self.models().iter();
+        let model = models.find(|model| model.parameter_hash == object.parameter_hash);
+        if model.is_none_or(|model| model.key_bytes != object.len_bytes) {
+            return Err(Refusal::NonConforming.into());
+        }
+        let receiver = Receiver::new(object, self.settings.limits().max_object_bytes)
+            .map_err(|_size| Refusal::TooLarge)?;
+        if let Some(state) = replaces {
+            if state == State::Checking || self.jobs.uses(&object.client) {
+                return Err(Refusal::Busy.into());
+            }
+            self.remove_keys(&object.client);
+        }
+        self.make_room(device, object.len_bytes)?;
+        self.keys.insert(device.clone(), receiver, State::Receiving);
+        let device_name = device.clone();
+        self.effects.push(Effect::Store(StoreChange::Create {
+            device: device_name,
+            object,
+        }));
+        self.resume(device, &object.client);
+        Ok(())
+    }
+
+    fn make_room(&mut self, device: &PeerName, len_bytes: u64) -> Result<(), Refusal> {
+        let (quota, max) = (
+            self.settings.store_quota_bytes,
+            self.settings.max_clients_per_device,
+        );
+        let in_use = |client: &ClientId| self.jobs.uses(client);
+        let evicted = self.keys.evictions(device, len_bytes, quota, max, in_use);
+        for client in evicted.ok_or(Refusal::Busy)? {
+            self.remove_keys(&client);
+        }
+        Ok(())
+    }
+
+    /// Goes on with an object that was offered: says it is stored, checks it, or asks for what is missing.
+    fn resume(&mut self, device: &PeerName, client: &ClientId) {
+        let Some(object) = self.keys.find_mut(client) else {
+            return;
+        };
+        let digest = object.header().digest;
+        match object.state {
+            State::Stored => self.send(device, &BoxMessage::Stored { object: digest }),
+            State::Checking => {}
+            State::Receiving if object.receiver.is_complete() => self.check(client),
+            State::Receiving => {
+                object.receiver.forget_asked();
+                self.want(device, client);
+            }
+        }
+    }
+
+    fn want(&mut self, device: &PeerName, client: &ClientId) {
+        let window = self.settings.limits().window_chunks;
+        let Some(object) = self.keys.find_mut(client) else {
+            return;
+        };
+        let chunks = object.receiver.want(window);
+        if !chunks.is_empty() {
+            let want = BoxMessage::Want {
+                object: object.header().digest,
+                chunks,
+                have: object.receiver.have(),
+            };
+            self.send(device, &want);
+        }
+    }
+
+    pub(super) fn chunk(
+        &mut self,
+        device: &PeerName,
+        digest: Digest,
+        index: u32,
+        bytes: Vec<u8>,
+    ) -> Result<(), Reject> {
+        let object = self.keys.by_digest(device, &digest);
+        let object = object.ok_or(Refusal::UnexpectedChunk)?;
+        let client = object.header().client;
+        let arrival = object.receiver.arrive(index, &bytes);
+        let arrival = arrival.map_err(|_wrong| Refusal::UnexpectedChunk)?;
+        let (State::Receiving, Arrival::Write { offset }) = (object.state, arrival) else {
+            return Ok(());
+        };
+        object.receiver.mark(index);
+        let complete = object.receiver.is_complete();
+        let bitmap = (complete || object.receiver.have() % PERSIST_EVERY == 0)
+            .then(|| object.receiver.bitmap().to_vec());
+        self.effects.push(Effect::Store(StoreChange::Write {
+            client,
+            offset,
+            bytes,
+        }));
+        if let Some(bitmap) = bitmap {
+            self.effects
+                .push(Effect::Store(StoreChange::Persist { client, bitmap }));
+        }
+        if complete {
+            self.check(&client);
+        } else {
+            self.want(device, &client);
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, client: &ClientId) {
+        if let Some(object) = self.keys.find_mut(client) {
+            object.state = State::Checking;
+            self.work.check(*client);
+        }
+    }
+
+    /// Forgets keys and everything that needs them.
+    pub(super) fn remove_keys(&mut self, client: &ClientId) {
+        let Some(object) = self.keys.remove(client) else {
+            return;
+        };
+        self.effects
+            .push(Effect::Store(StoreChange::Remove { client: *client }));
+        self.note(Note::KeysRemoved {
+            device: object.device,
+            client: *client,
+        });
+    }
+
+    pub(super) fn store_failed(&mut self, client: ClientId) {
+        let Some(object) = self.keys.find(&client) else {
+            return;
+        };
+        let device = object.device.clone();
+        self.remove_keys(&client);
+        self.refuse(&device, 0, Refusal::Internal.into());
+    }
+}

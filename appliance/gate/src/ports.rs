@@ -1,0 +1,248 @@
+//! What happens to the gate, and what it wants done.
+
+use obscura_local::appliance::{Answer, ComputeModel, ItemFault, KeyFault};
+use obscura_protocol::{
+    identity::{ClientId, Digest, JobId, PeerName, SessionId},
+    message::Refusal,
+    transfer::ObjectHeader,
+};
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The carrier is connected and subscribed.
+    CarrierUp,
+    /// The carrier lost its connection.
+    CarrierDown,
+    /// Bytes arrived on the topic of `device`.
+    Received {
+        /// The device whose topic it was.
+        device: PeerName,
+        /// The bytes, unchecked.
+        bytes: Vec<u8>,
+    },
+    /// Compute is connected and runs these models.
+    ComputeUp {
+        /// The models.
+        models: Vec<ComputeModel>,
+    },
+    /// Compute is gone; what it was doing is lost.
+    ComputeDown,
+    /// Compute finished loading keys, or refused them.
+    KeysLoaded {
+        /// SHA-256 of the object.
+        fingerprint: Digest,
+        /// Why not.
+        outcome: Result<(), KeyFault>,
+    },
+    /// Compute moved an item.
+    ItemMoved {
+        /// The job.
+        job: JobId,
+        /// The item.
+        item: u32,
+        /// Layers finished.
+        done: u32,
+        /// Layers in all.
+        of: u32,
+    },
+    /// Compute finished an item, or refused it.
+    ItemDone {
+        /// The job.
+        job: JobId,
+        /// The item.
+        item: u32,
+        /// The answer, or why there is none.
+        outcome: Result<Answer, ItemFault>,
+    },
+    /// The store could not do what it was asked for this client.
+    StoreFailed {
+        /// The client.
+        client: ClientId,
+    },
+    /// Some time passed; comes about once a second.
+    Tick,
+}
+
+/// Something to be done, in the order given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Send an envelope to a device.
+    Publish {
+        /// The device.
+        device: PeerName,
+        /// The envelope.
+        bytes: Vec<u8>,
+    },
+    /// Change the store.
+    Store(StoreChange),
+    /// Give compute something to do; at most one thing is under way.
+    Compute(Task),
+    /// The box serves, or does not any more.
+    Ready(bool),
+    /// Write a line to the log.
+    Note(Note),
+}
+
+/// A change of the store of evaluation keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreChange {
+    /// Begin an object, replacing what was filed under its client.
+    Create {
+        /// The owner.
+        device: PeerName,
+        /// The object.
+        object: ObjectHeader,
+    },
+    /// Write a chunk.
+    Write {
+        /// The client it is filed under.
+        client: ClientId,
+        /// Where.
+        offset: u64,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// Make everything written so far durable, then this bitmap.
+    Persist {
+        /// The client.
+        client: ClientId,
+        /// One bit per chunk written.
+        bitmap: Vec<u8>,
+    },
+    /// Record that the object is complete and conforms.
+    MarkConforming {
+        /// The client.
+        client: ClientId,
+    },
+    /// Record that the object was used now.
+    Touch {
+        /// The client.
+        client: ClientId,
+    },
+    /// Delete the object.
+    Remove {
+        /// The client.
+        client: ClientId,
+    },
+}
+
+/// Work for compute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Load these keys from the store.
+    Load {
+        /// The object.
+        object: ObjectHeader,
+    },
+    /// Evaluate an item.
+    Evaluate {
+        /// The job.
+        job: JobId,
+        /// The item.
+        item: u32,
+        /// SHA-256 of the model's manifest.
+        model_hash: Digest,
+        /// SHA-256 of the keys.
+        key_fingerprint: Digest,
+        /// The encrypted input.
+        bytes: Vec<u8>,
+    },
+}
+
+/// A line for the log: names and numbers only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Messages on topics of devices outside the roster.
+    UnknownDevices {
+        /// How many since the last such line.
+        messages: u64,
+    },
+    /// Messages that prove no sender.
+    Unauthenticated {
+        /// How many since the last such line.
+        messages: u64,
+        /// The topic of the last one.
+        device: PeerName,
+        /// What was wrong with the last one.
+        code: Refusal,
+    },
+    /// A message of a proven sender was refused.
+    Refused {
+        /// The sender.
+        device: PeerName,
+        /// Why.
+        code: Refusal,
+    },
+    /// A device opened a session.
+    SessionOpened {
+        /// The device.
+        device: PeerName,
+    },
+    /// Keys are complete and conform.
+    KeysStored {
+        /// The owner.
+        device: PeerName,
+        /// Their name.
+        client: ClientId,
+        /// Their length.
+        len_bytes: u64,
+    },
+    /// Keys were deleted.
+    KeysRemoved {
+        /// The owner.
+        device: PeerName,
+        /// Their name.
+        client: ClientId,
+    },
+    /// A ticket was accepted.
+    JobAccepted {
+        /// The device.
+        device: PeerName,
+        /// The job.
+        job: JobId,
+        /// Its items.
+        items: u32,
+    },
+    /// An item was answered.
+    ItemAnswered {
+        /// The device.
+        device: PeerName,
+        /// The job.
+        job: JobId,
+        /// The item.
+        item: u32,
+    },
+    /// Compute died or failed and the work is queued again.
+    WorkRepeated {
+        /// How often it was tried.
+        attempts: u32,
+    },
+}
+
+/// An object found in the store at start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredObject {
+    /// The owner.
+    pub device: PeerName,
+    /// The object.
+    pub object: ObjectHeader,
+    /// One bit per chunk written.
+    pub bitmap: Vec<u8>,
+    /// Whether it was found complete and conforming before.
+    pub conforming: bool,
+}
+
+/// Randomness.
+pub trait Entropy {
+    /// A fresh session id.
+    ///
+    /// # Errors
+    /// The operating system has no randomness; no session can be opened then.
+    fn session_id(&mut self) -> Result<SessionId, NoEntropy>;
+}
+
+/// There is no randomness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system gives no randomness")]
+pub struct NoEntropy;
