@@ -1,2 +1,207 @@
-//! Placeholder.
-fn main() {}
+//! `obscura-agent`: the command line of a clinic device.
+//!
+//! Starts the vault and the link as processes of their own and stands between them: the vault has no
+//! network, the link no key of the encryption scheme, and neither meets the other.
+
+mod adapters;
+mod application;
+mod arguments;
+mod domain;
+mod error;
+mod ports;
+
+use std::{process::ExitCode, time::Instant};
+
+use adapters::{config::CliConfig, face::face, input, json, process::Process, signals, text};
+use application::{Run, VaultExt, make_keys};
+use arguments::{Arguments, Command, PasswordArguments};
+use clap::Parser;
+use domain::report::{RecordReport, RunReport};
+use error::CliError;
+use obscura_local::agent::{LinkCommand, LinkEvent, Secret, VaultReply, VaultRequest, VaultStatus};
+use obscura_sealed::{Password, PasswordSource};
+use ports::Link;
+use tracing_subscriber::EnvFilter;
+use zeroize::Zeroizing;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(&arguments.log))
+        .with_writer(std::io::stderr)
+        .init();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !error.is_told() {
+                eprintln!("obscura-agent: {}", error.chain());
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// One command at work: its processes and the names it shows.
+struct Session<'a> {
+    arguments: &'a Arguments,
+    config: CliConfig,
+    vault: Process<VaultReply>,
+}
+
+fn run(arguments: &Arguments) -> Result<(), CliError> {
+    signals::end_on_signal()?;
+    let config = &arguments.command.common().config;
+    let mut session = Session {
+        arguments,
+        config: CliConfig::read(config)?,
+        vault: Process::start("vault", config, &arguments.log)?,
+    };
+    match &arguments.command {
+        Command::Init(init) => session.init(&init.password, init.new_keys),
+        Command::Record(_) | Command::Resume(_) => session.send(),
+        Command::Fields(_) => session.fields(),
+        Command::Status(status) => session.status(&status.password, status.locked),
+        Command::ChangePassword(change) => {
+            let opened = unlock(&mut session.vault, &change.password, false)?;
+            debug_assert!(opened.open, "the vault answers a refusal otherwise");
+            let password = secret(&change.new_source(), "New vault password")?;
+            session.vault.done(VaultRequest::ChangePassword { password })?;
+            eprintln!("the vault is sealed under the new password");
+            Ok(())
+        }
+    }
+}
+
+fn secret(source: &PasswordSource, prompt: &str) -> Result<Secret, CliError> {
+    let password = Password::read(source, prompt)?;
+    Ok(Secret(Zeroizing::new(password.as_bytes().to_vec())))
+}
+
+fn unlock(
+    vault: &mut Process<VaultReply>,
+    password: &PasswordArguments,
+    create: bool,
+) -> Result<VaultStatus, CliError> {
+    let prompt = if create {
+        "New vault password"
+    } else {
+        "Vault password"
+    };
+    let password = secret(&password.source(create), prompt)?;
+    vault.open(password, create)
+}
+
+impl Session<'_> {
+    fn json(&self) -> bool {
+        self.arguments.command.common().json
+    }
+
+    fn print(&self, value: &serde_json::Value, otherwise: &str) -> Result<(), CliError> {
+        if self.json() {
+            text::print(&format!("{value:#}\n"))
+        } else {
+            text::print(otherwise)
+        }
+    }
+
+    fn init(&mut self, password: &PasswordArguments, new_keys: bool) -> Result<(), CliError> {
+        unlock(&mut self.vault, password, !new_keys)?;
+        let (keys, time) = make_keys(&mut self.vault, &mut *face(), new_keys)?;
+        let status = self.vault.status()?;
+        let mut value = json::status(&status);
+        value["keygen_ms"] = serde_json::json!(text::ms(time));
+        let told = format!(
+            "keys {:.16} made in {:.1} s, {} bytes of evaluation keys; they go to the box with the first record\n",
+            keys.digest,
+            time.as_secs_f64(),
+            keys.len_bytes
+        );
+        self.print(&value, &told)
+    }
+
+    fn fields(&mut self) -> Result<(), CliError> {
+        let contract = self.vault.contract()?;
+        self.print(&json::fields(&contract), &text::fields(&contract))
+    }
+
+    fn status(&mut self, password: &PasswordArguments, locked: bool) -> Result<(), CliError> {
+        let mut status = self.vault.status()?;
+        if status.exists && !locked {
+            status = unlock(&mut self.vault, password, false)?;
+        }
+        let told = text::status(&status, &self.config.places);
+        self.print(&json::status(&status), &told)
+    }
+
+    /// `record` and `resume`.
+    fn send(&mut self) -> Result<(), CliError> {
+        let (password, sending, record) = match &self.arguments.command {
+            Command::Record(record) => (&record.password, &record.sending, Some(record)),
+            Command::Resume(resume) => (&resume.password, &resume.sending, None),
+            _ => return Ok(()),
+        };
+        let records = record
+            .map(|record| input::records(record, &mut self.vault))
+            .transpose()?;
+        let exists = self.vault.status()?.exists;
+        let create = !exists && records.is_some();
+        if create {
+            eprintln!("there is no vault on this device yet: making it");
+        }
+        let began = Instant::now();
+        let config = &self.arguments.command.common().config;
+        // Started before the password is checked, so that the connection is there when it is needed.
+        let mut link: Process<LinkEvent> = Process::start("link", config, &self.arguments.log)?;
+        let status = unlock(&mut self.vault, password, create)?;
+        let (quiet, mut face) = (self.json(), face());
+        let mut show = |report: &RecordReport| {
+            if quiet {
+                Ok(())
+            } else {
+                text::print(&text::record(report))
+            }
+        };
+        let mut run = Run {
+            vault: &mut self.vault,
+            link: &mut link,
+            face: &mut *face,
+            places: self.config.places.clone(),
+            patience: sending.patience(),
+            with_reference: sending.with_reference,
+            report: RunReport {
+                device: self.config.device.clone(),
+                box_name: self.config.places.box_name.clone(),
+                model_id: status.model_id.clone(),
+                model_version: status.model_version.clone(),
+                ..RunReport::default()
+            },
+            show: &mut show,
+        };
+        let done = match records {
+            Some(records) => run.records(&status, records),
+            None => run.resume(&status),
+        };
+        let mut report = run.report;
+        report.total_time = began.elapsed();
+        let told = link.tell(LinkCommand::Close);
+        let done = done.and_then(|()| failures(&report)).and(told);
+        let table = if report.records.is_empty() {
+            String::new()
+        } else {
+            text::table(&report)
+        };
+        self.print(&json::run(&report, done.as_ref().err()), &table)?;
+        done
+    }
+}
+
+fn failures(report: &RunReport) -> Result<(), CliError> {
+    match report.failures() {
+        (0, _) => Ok(()),
+        (failed, exit_code) => Err(CliError::SomeFailed {
+            failed,
+            of: report.records.len(),
+            exit_code,
+        }),
+    }
+}

@@ -1,0 +1,205 @@
+//! Results and tables as text on standard output.
+#![expect(
+    clippy::format_push_string,
+    reason = "short texts for people, built once per record"
+)]
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use obscura_local::agent::{ContractView, FieldTakes, Outcome, Reading, VaultStatus};
+use obscura_protocol::job::FloorKind;
+
+use super::input::takes;
+use crate::{
+    application::Places,
+    domain::report::{Fate, RecordReport, RunReport},
+    error::CliError,
+};
+
+/// Writes all of `text` to standard output.
+///
+/// # Errors
+/// [`CliError::Output`].
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(CliError::Output)
+}
+
+/// Steps of a probability as a rounded percentage.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "probabilities have 12 bits, and one decimal is shown"
+)]
+pub(crate) fn percent(steps: i64, scale: i64) -> f64 {
+    (1000.0 * steps as f64 / scale as f64).round() / 10.0
+}
+
+/// A time in milliseconds with one decimal.
+pub(crate) fn ms(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+/// Where a rollback floor is kept.
+pub(crate) fn floor(kind: FloorKind) -> &'static str {
+    match kind {
+        FloorKind::None => "none",
+        FloorKind::File => "file",
+        FloorKind::Tpm => "tpm",
+        FloorKind::SecureElement => "secure element",
+        _ => "unknown",
+    }
+}
+
+/// One record's result.
+pub(crate) fn record(report: &RecordReport) -> String {
+    match &report.fate {
+        Fate::Open => format!("\n{}\n  no answer yet\n", report.name),
+        Fate::Failed { reason, .. } => format!("\n{}\n  NO RESULT     {reason}\n", report.name),
+        Fate::Shown(outcome) => shown(&report.name, outcome, report.reference.as_ref()),
+    }
+}
+
+fn shown(name: &str, outcome: &Outcome, reference: Option<&Reading>) -> String {
+    let reading = &outcome.reading;
+    let in_percent = |steps| percent(steps, reading.probability_scale);
+    let mut text = format!(
+        "\n{name}\n  probability   {:.1} %  (between {:.1} % and {:.1} %: table error of at most {} entries)\n  \
+         decision      {}\n                {}\n",
+        in_percent(reading.probability),
+        in_percent(outcome.probability_low),
+        in_percent(outcome.probability_high),
+        outcome.table_error_entries,
+        outcome.decision,
+        outcome.decision_text,
+    );
+    if let Some(reference) = reference {
+        let same = if reference.score == reading.score {
+            "same score"
+        } else {
+            "OTHER SCORE"
+        };
+        text += &format!(
+            "  in the clear  {:.1} %, {same}  (computed on this device, not by the box)\n",
+            percent(reference.probability, reference.probability_scale),
+        );
+    }
+    let receipt = &outcome.receipt;
+    text += &format!(
+        "  receipt       signed by {}: {} {:.8}, counter {}, floor {}, input {:.8}, answer {:.8}, keys {:.8}\n  \
+         warning       {}\n",
+        receipt.box_name,
+        receipt.model_id,
+        receipt.model_hash,
+        receipt.security_counter,
+        floor(receipt.floor),
+        receipt.input_hash,
+        receipt.answer_hash,
+        receipt.key_fingerprint,
+        outcome.warning,
+    );
+    text
+}
+
+/// Bytes and times of a run.
+pub(crate) fn table(report: &RunReport) -> String {
+    let mut text = format!("\n{:<28} {:>12} {:>12}\n", "step", "bytes", "ms");
+    let mut row = |step: &str, bytes: Option<u64>, time: Option<Duration>| {
+        let bytes = bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
+        let time = time.map_or_else(|| "-".to_owned(), |time| format!("{:.1}", ms(time)));
+        text += &format!("{step:<28} {bytes:>12} {time:>12}\n");
+    };
+    let keys = &report.keys;
+    if let Some(time) = keys.made_in {
+        row("key generation", Some(keys.len_bytes), Some(time));
+    }
+    if keys.reused {
+        row("upload (keys reused)", Some(0), None);
+    } else {
+        row("upload", Some(keys.upload_bytes), Some(keys.upload_time));
+    }
+    let count = report.records.len();
+    let of = |step: &str| {
+        if count == 1 {
+            step.to_owned()
+        } else {
+            format!("{step}, {count} records")
+        }
+    };
+    row(
+        &of("validate + encrypt"),
+        None,
+        Some(report.sum_time(|r| r.encrypt_time)),
+    );
+    row(&of("request"), Some(report.sum_bytes(|r| r.request_bytes)), None);
+    row(&of("wait"), None, Some(report.sum_time(|r| r.wait_time)));
+    row(&of("answer"), Some(report.sum_bytes(|r| r.answer_bytes)), None);
+    row(
+        &of("verify + decrypt"),
+        None,
+        Some(report.sum_time(|r| r.accept_time)),
+    );
+    row("whole run", None, Some(report.total_time));
+    text
+}
+
+/// The contract.
+pub(crate) fn fields(contract: &ContractView) -> String {
+    let mut text = format!(
+        "{} ({})\n\n{}\n{}\n",
+        contract.title, contract.model_id, contract.intended_use, contract.not_for
+    );
+    for field in &contract.fields {
+        text += &format!(
+            "\n{}\n  {}: {}\n  {}\n",
+            field.name,
+            field.label,
+            takes(field),
+            field.help
+        );
+        if let FieldTakes::Code { codes } = &field.takes {
+            for (code, label) in codes {
+                text += &format!("    {code:<12} {label}\n");
+            }
+        }
+    }
+    text
+}
+
+/// What the device holds.
+pub(crate) fn status(status: &VaultStatus, places: &Places) -> String {
+    let mut text = format!(
+        "model          {} {}, manifest {:.16}, parameters {:.16}\n\
+         root           {:.16}\n\
+         box            {}, receipt key {:.16} (pinned)\n\
+         broker         {}\n",
+        status.model_id,
+        status.model_version,
+        status.model_hash,
+        status.parameter_hash,
+        status.root_fingerprint,
+        places.box_name,
+        status.receipt_key_fingerprint,
+        places.broker,
+    );
+    let vault = match (status.exists, status.open) {
+        (false, _) => "not made yet: `obscura-agent init` or the first `record` makes it",
+        (true, false) => "locked",
+        (true, true) => "opened",
+    };
+    text += &format!("vault          {vault}\n");
+    if status.open {
+        text += &match status.keys {
+            Some(keys) => format!(
+                "keys           {:.16}, client {:.16}, {} bytes of evaluation keys\n",
+                keys.digest, keys.client, keys.len_bytes
+            ),
+            None => "keys           none for this model yet\n".to_owned(),
+        };
+        text += &format!("open records   {}\n", status.open_jobs.len());
+    }
+    text
+}

@@ -1,0 +1,11 @@
+//! The use cases of the command line.
+
+mod run;
+#[cfg(test)]
+mod tests;
+mod unlock;
+mod words;
+
+pub(crate) use run::{Named, Run};
+pub(crate) use unlock::{VaultExt, make_keys};
+pub(crate) use words::Places;

@@ -1,0 +1,3 @@
+//! What a run of the command produced.
+
+pub(crate) mod report;

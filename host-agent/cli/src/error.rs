@@ -1,0 +1,169 @@
+//! Everything that ends the command, with its exit code and what to do about it.
+
+use std::{io, path::PathBuf};
+
+use obscura_bundle::RecordError;
+use obscura_local::{
+    ChannelError,
+    agent::{Problem, VaultFault},
+};
+use obscura_protocol::message::Refusal;
+use obscura_sealed::PasswordError;
+
+/// Why the command ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum CliError {
+    #[error("--config: cannot read {}", path.display())]
+    ConfigFile { path: PathBuf, source: io::Error },
+    #[error("{} is not a valid configuration", path.display())]
+    ConfigToml {
+        path: PathBuf,
+        source: Box<toml::de::Error>,
+    },
+    #[error("--input: cannot read {}", path.display())]
+    ConfigInput { path: PathBuf, source: io::Error },
+    #[error(
+        "--input: {} is neither a JSON object of fields nor a list of objects with \"name\" and \"record\" (line {line}, column {column})",
+        path.display()
+    )]
+    DeviceList {
+        path: PathBuf,
+        line: usize,
+        column: usize,
+    },
+    #[error("--input: {}", path.display())]
+    DeviceRecord { path: PathBuf, source: RecordError },
+    #[error("no record: give --input or --field, or run at a terminal to be asked")]
+    ConfigNoRecord,
+    #[error(transparent)]
+    ConfigPassword(#[from] PasswordError),
+    #[error("the terminal cannot be used")]
+    DeviceTerminal(#[source] io::Error),
+    #[error("{}", bad_records(.0))]
+    DeviceBadRecords(Vec<(String, Vec<Problem>)>),
+    #[error("{text}{}", advice(*.fault))]
+    Vault { fault: VaultFault, text: String },
+    #[error("the {name} process could not be started from {}", path.display())]
+    Start {
+        name: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error("the {name} process stopped{}", status(*.exit_code))]
+    Stopped {
+        name: &'static str,
+        exit_code: Option<i32>,
+    },
+    #[error("the {name} process speaks another version of the local protocol")]
+    Unexpected { name: &'static str },
+    #[error("the conversation with the {name} process failed")]
+    Channel {
+        name: &'static str,
+        source: ChannelError,
+    },
+    #[error("{what}: nothing has moved for {waited_s} s. {kept}")]
+    Unreachable {
+        what: String,
+        waited_s: u64,
+        kept: &'static str,
+    },
+    #[error("the box refused: {code}{}", refusal_advice(*.code))]
+    Refused { code: Refusal },
+    #[error("{failed} of {of} records have no result")]
+    SomeFailed { failed: usize, of: usize, exit_code: u8 },
+    #[error("the result cannot be printed")]
+    Output(#[source] io::Error),
+}
+
+impl CliError {
+    /// The documented exit code.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::ConfigFile { .. }
+            | Self::ConfigToml { .. }
+            | Self::ConfigInput { .. }
+            | Self::ConfigNoRecord
+            | Self::ConfigPassword(_)
+            | Self::DeviceTerminal(_) => 2,
+            Self::DeviceList { .. } | Self::DeviceRecord { .. } | Self::DeviceBadRecords(_) => 3,
+            Self::Vault { fault, .. } => match fault {
+                VaultFault::VaultExists => 2,
+                VaultFault::Locked | VaultFault::WrongPassword | VaultFault::NoVault => 4,
+                VaultFault::Trust => 5,
+                _ => 70,
+            },
+            // The process said itself what is wrong with its configuration or its trust.
+            Self::Stopped {
+                exit_code: Some(code @ (2 | 5)),
+                ..
+            } => u8::try_from(*code).unwrap_or(70),
+            Self::Unreachable { .. } => 6,
+            Self::Refused { .. } => 7,
+            Self::SomeFailed { exit_code, .. } => *exit_code,
+            Self::Start { .. }
+            | Self::Stopped { .. }
+            | Self::Unexpected { .. }
+            | Self::Channel { .. }
+            | Self::Output(_) => 70,
+        }
+    }
+
+    /// Whether the child process has told the user already.
+    pub(crate) fn is_told(&self) -> bool {
+        matches!(
+            self,
+            Self::Stopped {
+                exit_code: Some(2 | 5),
+                ..
+            }
+        )
+    }
+
+    /// The error and its sources in one text.
+    pub(crate) fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut next = std::error::Error::source(self);
+        while let Some(source) = next {
+            text = format!("{text}: {}", source.to_string().trim_end());
+            next = source.source();
+        }
+        text
+    }
+}
+
+fn bad_records(records: &[(String, Vec<Problem>)]) -> String {
+    let mut text = "nothing was encrypted, because records do not fit the model's contract:".to_owned();
+    for (name, problems) in records {
+        for problem in problems {
+            text = format!("{text}\n  {name}: {} {}", problem.field, problem.text);
+        }
+    }
+    text
+}
+
+fn advice(fault: VaultFault) -> &'static str {
+    match fault {
+        VaultFault::NoVault => "; run `obscura-agent init` first",
+        VaultFault::VaultExists => "; it was left as it is (`--new-keys` makes new keys in it)",
+        VaultFault::KeysLost => "; `obscura-agent init --new-keys` makes new keys",
+        VaultFault::Trust => "; the answer is not shown",
+        _ => "",
+    }
+}
+
+fn refusal_advice(code: Refusal) -> &'static str {
+    match code {
+        Refusal::UnknownDevice | Refusal::BadSignature => "; this device must be enrolled at the box",
+        Refusal::WrongVersion => "; agent and box must be of versions that fit",
+        Refusal::UnknownModel => "; device and box must have the same model bundle",
+        _ => "",
+    }
+}
+
+fn status(exit_code: Option<i32>) -> String {
+    match exit_code {
+        Some(code) => format!(" with exit code {code}"),
+        None => " unexpectedly; run the command again, records that were sent are kept".to_owned(),
+    }
+}
