@@ -6,6 +6,7 @@
 //!
 //! Failure model: every wait has an end; what went wrong is a [`HarnessError`] that names the log to read.
 
+mod agent;
 mod broker;
 mod error;
 pub mod fixtures;
@@ -15,6 +16,7 @@ mod process;
 mod site;
 mod wait;
 
+pub use agent::{AgentReport, AgentRun, RecordOptions, RecordReport};
 pub use broker::Broker;
 pub use error::HarnessError;
 pub use places::{Programs, repository};

@@ -37,6 +37,20 @@ impl Managed {
             source,
         };
         let (out, err) = (open().map_err(io)?, open().map_err(io)?);
+        Self::start_with(name, command, out.into(), err.into(), log)
+    }
+
+    /// Starts `command` with its output where the caller wants it; `log` is what errors quote.
+    ///
+    /// # Errors
+    /// [`HarnessError`] when it cannot be started.
+    pub fn start_with(
+        name: &str,
+        command: &Command,
+        out: Stdio,
+        err: Stdio,
+        log: &Path,
+    ) -> Result<Self, HarnessError> {
         let child = tied_to_us(command)
             .process_group(0)
             .stdin(Stdio::null())

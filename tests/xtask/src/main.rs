@@ -1,2 +1,104 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: the developer verbs. `cargo xtask demo` shows the product, `cargo xtask test` is the gate.
+//!
+//! Each verb installs what it needs, says so before it does, and works again when run twice.
+
+mod bench;
+mod demo;
+mod error;
+mod gate;
+mod release;
+mod run;
+mod tools;
+mod train;
+mod ui;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::error::TaskError;
+
+/// Developer verbs of Obscura.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    after_help = "Exit codes: 0 done, 1 something failed, 2 usage, 130 stopped by Ctrl-C."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Shows the main job: records are diagnosed by a box that never sees them.
+    Demo {
+        /// Keep the site and the logs afterwards, and say where they are.
+        #[arg(long)]
+        keep: bool,
+        /// How many of the five records to send.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=5))]
+        records: u8,
+    },
+    /// Runs the whole gate: formatting, lints, documentation, dependencies, every test, and a clean tree.
+    Test,
+    /// Measures, prints a table and writes target/reports/NAME.json.
+    Bench {
+        /// What to measure; without it, the list.
+        name: Option<String>,
+    },
+    /// Runs a long fault campaign.
+    Soak {
+        /// Which campaign; without it, the list.
+        name: Option<String>,
+    },
+    /// Trains a shipped model again; the same data give the same payload bytes.
+    Train {
+        /// Which model.
+        #[arg(default_value = "cardio-lr", value_parser = ["cardio-lr"])]
+        model: String,
+        /// Folder that holds the training data (nhanes/).
+        #[arg(long, required_unless_present = "smoke")]
+        data: Option<PathBuf>,
+        /// Made-up people instead of data; writes under target/, not the shipped model.
+        #[arg(long, conflicts_with = "data")]
+        smoke: bool,
+    },
+    /// Runs the checks that are too long for the gate.
+    ReleaseCheck {
+        /// Folder that holds the training data (nhanes/), to train the shipped payload again and compare.
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().verb {
+        Verb::Demo { keep, records } => demo::demo(keep, records.into()).map(|_summary| ()),
+        Verb::Test => gate::test(),
+        Verb::Bench { name } => bench::bench(name.as_deref()),
+        Verb::Soak { name } => Err(no_campaign(name)),
+        Verb::Train {
+            model: _,
+            data,
+            smoke: _,
+        } => train::train(data.as_deref()),
+        Verb::ReleaseCheck { data } => release::release_check(data.as_deref()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn no_campaign(name: Option<String>) -> TaskError {
+    TaskError::NoSuchName {
+        verb: "soak",
+        name: name.unwrap_or_default(),
+        available: "none yet",
+    }
+}
