@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use obscura_process::{ConfigError, from_hex, read, resolve};
+use obscura_process::{ConfigError, default_runtime_dir, from_hex, read, resolve};
 use obscura_protocol::identity::{PeerName, SiteId};
 use serde::{Deserialize, de::IgnoredAny};
 
@@ -22,6 +22,7 @@ struct BoxFile {
     #[serde(deserialize_with = "from_hex", rename = "site")]
     _site: SiteId,
     name: PeerName,
+    #[serde(default = "default_runtime_dir")]
     runtime_dir: PathBuf,
     #[serde(rename = "broker")]
     _broker: IgnoredAny,

@@ -87,6 +87,11 @@ pub fn resolve(config: &Path, path: &Path) -> PathBuf {
         .map_or_else(|| path.to_owned(), |folder| folder.join(path))
 }
 
+/// Folder of the sockets when the configuration names none; for `#[serde(default)]`.
+pub fn default_runtime_dir() -> PathBuf {
+    PathBuf::from("run")
+}
+
 /// Reads a TOML file into `T`, which denies keys it does not know.
 ///
 /// # Errors

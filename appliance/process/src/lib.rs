@@ -7,7 +7,9 @@ mod config;
 mod lifeline;
 mod log;
 
-pub use config::{ConfigError, check_range, from_hex, read, read_bounded, read_identity, resolve};
+pub use config::{
+    ConfigError, check_range, default_runtime_dir, from_hex, read, read_bounded, read_identity, resolve,
+};
 pub use lifeline::on_end_of_input;
 pub use log::start_log;
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use obscura_process::{ConfigError, check_range, from_hex, read, resolve};
+use obscura_process::{ConfigError, check_range, default_runtime_dir, from_hex, read, resolve};
 use obscura_protocol::identity::{PeerName, SiteId};
 use serde::{Deserialize, de::IgnoredAny};
 
@@ -13,6 +13,7 @@ struct File {
     _site: SiteId,
     #[serde(rename = "name")]
     _name: PeerName,
+    #[serde(default = "default_runtime_dir")]
     runtime_dir: PathBuf,
     #[serde(default)]
     compute: Section,

@@ -7,7 +7,9 @@ use std::{
 };
 
 use obscura_carrier::mqtt::MqttOptions;
-use obscura_process::{ConfigError, check_range, from_hex, read, read_bounded, read_identity, resolve};
+use obscura_process::{
+    ConfigError, check_range, default_runtime_dir, from_hex, read, read_bounded, read_identity, resolve,
+};
 use obscura_protocol::identity::{Identity, PeerName, PublicKey, SiteId};
 use serde::{Deserialize, de::IgnoredAny};
 
@@ -29,6 +31,7 @@ struct File {
     #[serde(deserialize_with = "from_hex")]
     site: SiteId,
     name: PeerName,
+    #[serde(default = "default_runtime_dir")]
     runtime_dir: PathBuf,
     broker: Broker,
     gate: Section,
@@ -42,6 +45,7 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Broker {
     host: String,
+    #[serde(default = "default_port")]
     port: u16,
     ca: PathBuf,
     certificate: PathBuf,
@@ -53,11 +57,20 @@ struct Broker {
 struct Section {
     envelope_key: PathBuf,
     roster: PathBuf,
+    #[serde(default = "default_store_dir")]
     store_dir: PathBuf,
     #[serde(default = "default_quota")]
     store_quota_mib: u64,
     #[serde(default = "default_jobs")]
     max_jobs_per_device: u64,
+}
+
+fn default_port() -> u16 {
+    8883
+}
+
+fn default_store_dir() -> PathBuf {
+    PathBuf::from("state/keys")
 }
 
 fn default_quota() -> u64 {

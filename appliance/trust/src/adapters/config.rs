@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use obscura_bundle::{MAX_ROOT_BYTES, Root, RootError};
-use obscura_process::{ConfigError, from_hex, read, read_bounded, read_identity, resolve};
+use obscura_process::{
+    ConfigError, default_runtime_dir, from_hex, read, read_bounded, read_identity, resolve,
+};
 use obscura_protocol::identity::{Digest, Identity, PeerName, SiteId};
 use serde::{Deserialize, de::IgnoredAny};
 
@@ -13,6 +15,7 @@ struct File {
     #[serde(deserialize_with = "from_hex", rename = "site")]
     _site: SiteId,
     name: PeerName,
+    #[serde(default = "default_runtime_dir")]
     runtime_dir: PathBuf,
     trust: Section,
     #[serde(rename = "broker")]
@@ -30,7 +33,12 @@ struct Section {
     #[serde(deserialize_with = "from_hex")]
     root_fingerprint: Digest,
     receipt_key: PathBuf,
+    #[serde(default = "default_model_dir")]
     model_dir: PathBuf,
+}
+
+fn default_model_dir() -> PathBuf {
+    PathBuf::from("models")
 }
 
 /// Everything the trust process works with.
