@@ -13,4 +13,4 @@ pub mod sealed;
 
 pub use file::{create_private, create_public, write_private, write_public};
 pub use password::{Password, PasswordError, PasswordSource};
-pub use sealed::{Cost, MAGIC_BYTES, OVERHEAD_BYTES, SealedError, open, seal};
+pub use sealed::{Cost, MAGIC_BYTES, OVERHEAD_BYTES, SealedError, cost_of, open, seal};

@@ -191,29 +191,11 @@ pub fn open(
     magic: &[u8; MAGIC_BYTES],
     max_bytes: usize,
 ) -> Result<Zeroizing<Vec<u8>>, SealedError> {
-    if bytes.len() > max_bytes {
-        return Err(SealedError::PeerTooLarge {
-            got_bytes: bytes.len(),
-            max_bytes,
-        });
-    }
-    let (header, rest) = bytes
-        .split_first_chunk::<HEADER_BYTES>()
-        .ok_or(SealedError::PeerNotSealed)?;
+    let (header, rest) = header(bytes, *magic, max_bytes)?;
     let (body, tag) = rest
         .split_last_chunk::<TAG_BYTES>()
         .ok_or(SealedError::PeerNotSealed)?;
-    if !header.starts_with(magic) {
-        return Err(SealedError::PeerNotSealed);
-    }
-    if header[MAGIC_BYTES] != VERSION {
-        return Err(SealedError::PeerVersion {
-            got: header[MAGIC_BYTES],
-        });
-    }
-    let mut cost = [0; 12];
-    cost.copy_from_slice(&header[COST_AT..SALT_AT]);
-    let cipher = cipher(password, &header[SALT_AT..NONCE_AT], Cost::from_bytes(cost)?)?;
+    let cipher = cipher(password, &header[SALT_AT..NONCE_AT], cost(header)?)?;
     let mut plaintext = Zeroizing::new(body.to_vec());
     cipher
         .decrypt_inout_detached(
@@ -224,6 +206,44 @@ pub fn open(
         )
         .map_err(|aes_gcm::Error| SealedError::WrongPasswordOrAltered)?;
     Ok(plaintext)
+}
+
+/// What one guess of a sealed file's password costs; nothing is opened.
+///
+/// # Errors
+/// [`SealedError`] as for [`open`], as far as the header tells.
+pub fn cost_of(bytes: &[u8], magic: &[u8; MAGIC_BYTES], max_bytes: usize) -> Result<Cost, SealedError> {
+    let (header, _) = header(bytes, *magic, max_bytes)?;
+    cost(header)
+}
+
+fn header(
+    bytes: &[u8],
+    magic: [u8; MAGIC_BYTES],
+    max_bytes: usize,
+) -> Result<(&[u8; HEADER_BYTES], &[u8]), SealedError> {
+    if bytes.len() > max_bytes {
+        return Err(SealedError::PeerTooLarge {
+            got_bytes: bytes.len(),
+            max_bytes,
+        });
+    }
+    let (header, rest) = bytes
+        .split_first_chunk::<HEADER_BYTES>()
+        .ok_or(SealedError::PeerNotSealed)?;
+    if !header.starts_with(&magic) || rest.len() < TAG_BYTES {
+        return Err(SealedError::PeerNotSealed);
+    }
+    match header[MAGIC_BYTES] {
+        VERSION => Ok((header, rest)),
+        got => Err(SealedError::PeerVersion { got }),
+    }
+}
+
+fn cost(header: &[u8; HEADER_BYTES]) -> Result<Cost, SealedError> {
+    let mut cost = [0; 12];
+    cost.copy_from_slice(&header[COST_AT..SALT_AT]);
+    Cost::from_bytes(cost)
 }
 
 fn nonce(bytes: &[u8]) -> Nonce<Aes256Gcm> {
@@ -327,6 +347,15 @@ mod tests {
             let refused = open(b"correct horse", &bytes, MAGIC, 1024).unwrap_err();
             assert!(matches!(refused, SealedError::CostOutOfRange { .. }), "{refused}");
         }
+    }
+
+    #[test]
+    fn the_cost_of_a_file_is_told_without_its_password() {
+        assert_eq!(cost_of(&sealed(), MAGIC, 1024).unwrap(), Cost::CHEAPEST);
+        assert_eq!(
+            cost_of(&[0; 100], MAGIC, 1024).unwrap_err(),
+            SealedError::PeerNotSealed
+        );
     }
 
     #[test]
