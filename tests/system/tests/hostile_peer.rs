@@ -171,7 +171,7 @@ fn objects_tickets_and_items_that_do_not_belong_are_refused_by_name() {
     };
     assert_eq!(refusal(bench.peer.ask(&chunk)), Refusal::UnexpectedChunk);
     let garbage = DeviceMessage::Submit { ticket: vec![0; 200] };
-    assert_eq!(refusal(bench.peer.ask(&garbage)), Refusal::BadTicket);
+    assert_eq!(refusal(bench.peer.ask(&garbage)), Refusal::Malformed);
     for size in [0, 1 << 40] {
         assert!(
             matches!(bench.peer.ask(&offer(size)), BoxMessage::Refused { .. }),

@@ -53,7 +53,9 @@ pub(crate) fn test() -> Result<(), TaskError> {
     steps.next("no_std", "the protocol links without an operating system");
     run(cargo(&["build", "--locked", "--quiet"]).current_dir(repository().join("tests/no-std-probe")))?;
     steps.next("fuzzing", "a short run over every decoder");
-    run(command("bash").arg("tests/fuzz/run.sh"))?;
+    run(command("bash")
+        .arg("tests/fuzz/run.sh")
+        .env("CARGO_TARGET_DIR", target("fuzz")?))?;
     steps.next("build", "the programs that the whole-system tests start");
     run(cargo(&["build", "--locked", "--bins"]).args(NOT_BENCH))?;
     steps.end();
