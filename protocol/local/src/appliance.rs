@@ -3,7 +3,10 @@
 //! All of it stays on one machine and within one release, so these types may change freely. Sizes are
 //! limited by [`MAX_FRAME_BYTES`]; longer things travel in pieces of [`PIECE_BYTES`].
 
-use obscura_protocol::identity::{Digest, JobId};
+use obscura_protocol::{
+    codec,
+    identity::{Digest, JobId},
+};
 use serde::{Deserialize, Serialize};
 
 /// Largest frame on the box's sockets.
@@ -64,10 +67,11 @@ pub enum TrustReply {
         /// Length of the whole file, bytes.
         file_bytes: u64,
         /// The piece.
+        #[serde(with = "codec::bytes")]
         bytes: Vec<u8>,
     },
     /// Encoded `Signed<Receipt>`.
-    Receipt(Vec<u8>),
+    Receipt(#[serde(with = "codec::bytes")] Vec<u8>),
     /// The request was refused; trust goes on.
     Refused(TrustRefusal),
 }
@@ -112,7 +116,7 @@ pub enum ComputeRequest {
         parameter_hash: Digest,
     },
     /// The next piece, in order.
-    KeysPiece(Vec<u8>),
+    KeysPiece(#[serde(with = "codec::bytes")] Vec<u8>),
     /// All pieces are sent: check and load.
     KeysEnd,
     /// Evaluate one item.
@@ -126,6 +130,7 @@ pub enum ComputeRequest {
         /// SHA-256 of the evaluation keys to use.
         key_fingerprint: Digest,
         /// The encrypted input.
+        #[serde(with = "codec::bytes")]
         bytes: Vec<u8>,
     },
 }
@@ -168,8 +173,10 @@ pub enum ComputeReply {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// The encrypted answer.
+    #[serde(with = "codec::bytes")]
     pub bytes: Vec<u8>,
     /// Encoded `Signed<Receipt>`.
+    #[serde(with = "codec::bytes")]
     pub receipt: Vec<u8>,
 }
 

@@ -108,7 +108,10 @@ impl Gate {
             Event::ItemMoved { job, item, done, of } => self.item_moved(job, item, done, of),
             Event::ItemDone { job, item, outcome } => self.item_done(job, item, outcome),
             Event::StoreFailed { client } => self.store_failed(client),
-            Event::Tick => self.report_queue(),
+            Event::Tick => {
+                self.save_slow_uploads();
+                self.report_queue();
+            }
         }
         self.give_work();
         self.report_ready();

@@ -28,6 +28,9 @@ pub(super) struct KeyObject {
     pub(super) state: State,
     /// How often compute died while loading it.
     pub(super) deaths: u32,
+    /// Chunks that came since the bitmap was made durable, and the ticks since the first of them.
+    pub(super) unsaved_chunks: u32,
+    pub(super) unsaved_ticks: u32,
     last_used: u64,
 }
 
@@ -62,6 +65,8 @@ impl Keys {
             device,
             state,
             deaths: 0,
+            unsaved_chunks: 0,
+            unsaved_ticks: 0,
             last_used: self.uses,
             receiver,
         };
@@ -78,6 +83,10 @@ impl Keys {
 
     pub(super) fn find_mut(&mut self, client: &ClientId) -> Option<&mut KeyObject> {
         self.objects.get_mut(client)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&ClientId, &mut KeyObject)> {
+        self.objects.iter_mut()
     }
 
     /// The object of `device` with this digest.
@@ -156,5 +165,11 @@ impl Keys {
 impl KeyObject {
     pub(super) fn header(&self) -> &ObjectHeader {
         self.receiver.header()
+    }
+
+    /// The bitmap, which is made durable now.
+    pub(super) fn save(&mut self) -> Vec<u8> {
+        (self.unsaved_chunks, self.unsaved_ticks) = (0, 0);
+        self.receiver.bitmap().to_vec()
     }
 }

@@ -9,7 +9,7 @@ use obscura_protocol::{
 };
 
 /// Chunks of an upload in flight at once.
-const WINDOW_CHUNKS: u32 = 8;
+const WINDOW_CHUNKS: u32 = 16;
 
 /// The devices that may speak, with their envelope keys.
 #[derive(Clone, Debug, Default)]

@@ -13,8 +13,10 @@ use super::{
 };
 use crate::ports::{Effect, Note, StoreChange};
 
-/// Chunks after which the bitmap is made durable.
-const PERSIST_EVERY: u32 = 16;
+/// Chunks after which the bitmap is made durable, whatever the time.
+const PERSIST_EVERY: u32 = 64;
+/// Ticks after which it is made durable, however few chunks came: a slow cable brings four a minute.
+const PERSIST_TICKS: u32 = 5;
 
 impl Gate {
     /// The object filed under `client`, if it belongs to `device`.
@@ -135,9 +137,9 @@ impl Gate {
             return Ok(());
         };
         object.receiver.mark(index);
+        object.unsaved_chunks += 1;
         let complete = object.receiver.is_complete();
-        let bitmap = (complete || object.receiver.have() % PERSIST_EVERY == 0)
-            .then(|| object.receiver.bitmap().to_vec());
+        let bitmap = (complete || object.unsaved_chunks >= PERSIST_EVERY).then(|| object.save());
         self.effects.push(Effect::Store(StoreChange::Write {
             client,
             offset,
@@ -153,6 +155,21 @@ impl Gate {
             self.want(device, &client);
         }
         Ok(())
+    }
+
+    /// Makes the bitmaps of slow uploads durable.
+    pub(super) fn save_slow_uploads(&mut self) {
+        for (client, object) in self.keys.iter_mut() {
+            if object.unsaved_chunks == 0 {
+                continue;
+            }
+            object.unsaved_ticks += 1;
+            if object.unsaved_ticks >= PERSIST_TICKS {
+                let (client, bitmap) = (*client, object.save());
+                self.effects
+                    .push(Effect::Store(StoreChange::Persist { client, bitmap }));
+            }
+        }
     }
 
     fn check(&mut self, client: &ClientId) {

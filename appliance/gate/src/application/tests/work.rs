@@ -97,6 +97,18 @@ fn after_a_restart_only_the_missing_chunks_are_asked_for() {
 }
 
 #[test]
+fn the_bitmap_of_a_slow_upload_is_made_durable_after_some_seconds() {
+    let mut world = World::new();
+    let mut device = world.device("device-1");
+    let (object, bytes) = key_object(1);
+    world.say(&mut device, &DeviceMessage::Offer { object });
+    world.say(&mut device, &chunk_message(&object, &bytes, 3));
+    let changes: Vec<_> = (0..20).flat_map(|_| world.event(Event::Tick).changes).collect();
+    let (client, bitmap) = (object.client, vec![0b0_1000]);
+    assert_eq!(changes, [StoreChange::Persist { client, bitmap }]);
+}
+
+#[test]
 fn after_a_new_session_everything_missing_is_asked_for_again() {
     let mut world = World::new();
     let mut device = world.device("device-1");
