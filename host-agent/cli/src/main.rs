@@ -13,7 +13,7 @@ mod ports;
 use std::{process::ExitCode, time::Instant};
 
 use adapters::{config::CliConfig, face::face, input, json, process::Process, signals, text};
-use application::{Run, VaultExt, make_keys};
+use application::{Run, VaultExt, check_records, make_keys};
 use arguments::{Arguments, Command, PasswordArguments};
 use clap::Parser;
 use domain::report::{RecordReport, RunReport};
@@ -143,6 +143,7 @@ impl Session<'_> {
         let records = record
             .map(|record| input::records(record, &mut self.vault))
             .transpose()?;
+        check_records(&mut self.vault, records.as_deref().unwrap_or_default())?;
         let exists = self.vault.status()?.exists;
         let create = !exists && records.is_some();
         if create {

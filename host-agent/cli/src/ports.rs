@@ -38,6 +38,8 @@ pub(crate) trait Link {
 /// What is going on, for progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activity {
+    /// Waiting for the box, without a measure.
+    Box,
     /// Making keys, in steps.
     Keys,
     /// Uploading evaluation keys, in bytes.

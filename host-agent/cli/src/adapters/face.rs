@@ -23,6 +23,7 @@ pub(crate) fn face() -> Box<dyn Face> {
 
 fn title(activity: Activity) -> &'static str {
     match activity {
+        Activity::Box => "waiting for the box",
         Activity::Keys => "making keys",
         Activity::Upload => "uploading evaluation keys",
         Activity::Answers => "waiting for answers",
@@ -37,6 +38,7 @@ impl BarFace {
     fn style(activity: Activity) -> ProgressStyle {
         let figures = match activity {
             Activity::Upload => "{bytes}/{total_bytes}",
+            Activity::Box => "",
             Activity::Keys | Activity::Answers => "{pos}/{len}",
         };
         let template = format!("  {{prefix:26}} [{{bar:30}}] {figures} {{elapsed}} {{msg}}");
@@ -73,7 +75,7 @@ impl Face for BarFace {
 
     fn finished(&mut self) {
         match self.bar.take() {
-            Some((Activity::Answers, bar)) => bar.finish_and_clear(),
+            Some((Activity::Answers | Activity::Box, bar)) => bar.finish_and_clear(),
             Some((_, bar)) => bar.finish(),
             None => {}
         }
@@ -104,8 +106,8 @@ impl Face for PlainFace {
         self.last = Some((activity, began, now));
         let figures = match activity {
             Activity::Upload => format!("{} of {}", HumanBytes(done), HumanBytes(of)),
-            Activity::Keys if of == 0 => String::new(),
-            Activity::Keys | Activity::Answers => format!("{done} of {of}"),
+            _ if of == 0 => String::new(),
+            _ => format!("{done} of {of}"),
         };
         let seconds = (now - began).as_secs();
         eprintln!(

@@ -6,6 +6,6 @@ mod tests;
 mod unlock;
 mod words;
 
-pub(crate) use run::{Named, Run};
+pub(crate) use run::{Named, Run, check_records};
 pub(crate) use unlock::{VaultExt, make_keys};
 pub(crate) use words::Places;

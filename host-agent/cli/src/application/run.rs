@@ -75,18 +75,40 @@ impl Waiting {
     }
 }
 
+/// Checks every record before the first is encrypted; needs no password.
+///
+/// # Errors
+/// [`CliError::DeviceBadRecords`] with everything that is wrong with any of them.
+pub(crate) fn check_records(vault: &mut dyn Vault, records: &[Named]) -> Result<(), CliError> {
+    let mut bad = Vec::new();
+    for named in records {
+        let problems = vault.problems(named.record.clone())?;
+        if !problems.is_empty() {
+            bad.push((named.name.clone(), problems));
+        }
+    }
+    if bad.is_empty() {
+        Ok(())
+    } else {
+        Err(CliError::DeviceBadRecords(bad))
+    }
+}
+
 impl Run<'_> {
-    /// Encrypts and sends records, and waits for all answers.
+    /// Encrypts and sends records, which were checked, and waits for all answers.
     ///
     /// # Errors
     /// [`CliError`]; what was shown until then is in the report.
     pub(crate) fn records(&mut self, status: &VaultStatus, records: Vec<Named>) -> Result<(), CliError> {
-        self.check(&records)?;
         let object = self.keys(status)?;
         self.link.tell(LinkCommand::UseKeys { object })?;
         let mut waiting = Waiting::new();
         for named in records {
             self.submit(named, &mut waiting)?;
+            // Answers to the first records are shown while the last ones are being encrypted.
+            while let Some(event) = self.link.next(Duration::ZERO)? {
+                self.event(event, &mut waiting)?;
+            }
         }
         waiting.moved = Instant::now();
         self.wait(&mut waiting)
@@ -146,22 +168,6 @@ impl Run<'_> {
         self.wait(&mut waiting)
     }
 
-    /// Every record is checked before the first is encrypted.
-    fn check(&mut self, records: &[Named]) -> Result<(), CliError> {
-        let mut bad = Vec::new();
-        for named in records {
-            let problems = self.vault.problems(named.record.clone())?;
-            if !problems.is_empty() {
-                bad.push((named.name.clone(), problems));
-            }
-        }
-        if bad.is_empty() {
-            Ok(())
-        } else {
-            Err(CliError::DeviceBadRecords(bad))
-        }
-    }
-
     fn keys(&mut self, status: &VaultStatus) -> Result<ObjectHeader, CliError> {
         let object = if let Some(object) = status.keys {
             object
@@ -211,11 +217,7 @@ impl Run<'_> {
             if let Some(event) = self.link.next(TICK)? {
                 self.event(event, waiting)?;
             }
-            if waiting.keys_known && !waiting.open.is_empty() {
-                let of = self.report.records.len() as u64;
-                let done = of - waiting.open.len() as u64;
-                self.face.progress(Activity::Answers, done, of, &waiting.detail);
-            }
+            self.show_progress(waiting);
             let still = waiting.moved.elapsed();
             if still >= self.patience {
                 self.face.finished();
@@ -230,6 +232,17 @@ impl Run<'_> {
         }
         self.face.finished();
         Ok(())
+    }
+
+    fn show_progress(&mut self, waiting: &Waiting) {
+        let (of, open) = (self.report.records.len() as u64, waiting.open.len() as u64);
+        if waiting.keys_known && open > 0 {
+            let detail = waiting.trouble.as_ref().unwrap_or(&waiting.detail);
+            self.face.progress(Activity::Answers, of - open, of, detail);
+        } else if waiting.upload_began.is_none() && open > 0 {
+            let detail = waiting.trouble.as_deref().unwrap_or_default();
+            self.face.progress(Activity::Box, 0, 0, detail);
+        }
     }
 
     fn event(&mut self, event: LinkEvent, waiting: &mut Waiting) -> Result<(), CliError> {

@@ -109,9 +109,12 @@ impl Journal for FileJournal {
             if entry.is_none() {
                 tracing::warn!(file = %path.display(), "left out a journal file that is not ours");
             }
-            entries.extend(entry);
+            let written = fs::metadata(&path).and_then(|meta| meta.modified()).ok();
+            entries.extend(entry.map(|entry| (written, entry)));
         }
-        Ok(entries)
+        // Records come back in the order in which they were entered.
+        entries.sort_by_key(|(written, _)| *written);
+        Ok(entries.into_iter().map(|(_, entry)| entry).collect())
     }
 }
 
