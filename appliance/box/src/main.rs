@@ -135,6 +135,7 @@ fn check(config: &Path, log: &str) -> Result<(), BoxError> {
     let Setup { name, runtime_dir } = load(config)?;
     let mut out = std::io::stdout();
     writeln!(out, "box {name}, runtime folder {}", runtime_dir.display())?;
+    let mut refused = None;
     for role in roles(config, log)? {
         let status = Command::new(&role.program)
             .args(&role.arguments)
@@ -145,14 +146,15 @@ fn check(config: &Path, log: &str) -> Result<(), BoxError> {
                 program: role.program.clone(),
                 source,
             })?;
-        if !status.success() {
-            let code = status.code().and_then(|code| u8::try_from(code).ok());
-            return Err(BoxError::CheckRefused {
-                name: role.name,
-                code: code.unwrap_or(exit::INTERNAL),
-            });
+        let (name, program) = (role.name, role.program.display());
+        if status.success() {
+            writeln!(out, "{name}: would run {program}")?;
+            continue;
         }
-        writeln!(out, "{}: would run {}", role.name, role.program.display())?;
+        writeln!(out, "{name}: would not run, see its message")?;
+        let code = status.code().and_then(|code| u8::try_from(code).ok());
+        let code = code.unwrap_or(exit::INTERNAL);
+        refused = refused.or(Some(BoxError::CheckRefused { name, code }));
     }
-    Ok(())
+    refused.map_or(Ok(()), Err)
 }

@@ -43,12 +43,12 @@ pub enum ConfigError {
         max_bytes: u64,
     },
     /// The file is not valid, or a key is unknown, missing or has a wrong value.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {problem}", path.display())]
     ConfigSyntax {
         /// The file.
         path: PathBuf,
-        /// Place and expectation.
-        source: Box<toml::de::Error>,
+        /// Place and expectation; part of the message, so not repeated as its source.
+        problem: Box<toml::de::Error>,
     },
     /// A value is outside what is allowed.
     #[error("{}: {key} is {got}, allowed is {min} to {max}", path.display())]
@@ -98,9 +98,9 @@ pub fn default_runtime_dir() -> PathBuf {
 /// [`ConfigError`] names the file, the place, the key and what is allowed.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     let bytes = read_bounded(path, MAX_CONFIG_BYTES)?;
-    toml::from_slice(&bytes).map_err(|source| ConfigError::ConfigSyntax {
+    toml::from_slice(&bytes).map_err(|problem| ConfigError::ConfigSyntax {
         path: path.to_owned(),
-        source: Box::new(source),
+        problem: Box::new(problem),
     })
 }
 

@@ -183,3 +183,82 @@ fn write_pieces(channel: &mut Channel, file: File) -> Result<(), ChannelError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use obscura_local::Listener;
+    use obscura_protocol::{
+        identity::{ClientId, Digest},
+        transfer::ObjectKind,
+    };
+
+    use super::*;
+
+    const WAIT: Duration = Duration::from_secs(20);
+
+    fn load(letter: u8, client: ClientId) -> Task {
+        Task::Load {
+            object: ObjectHeader {
+                kind: ObjectKind::EvaluationKeys,
+                digest: Digest([letter; 32]),
+                len_bytes: 3,
+                client,
+                parameter_hash: Digest([0; 32]),
+            },
+        }
+    }
+
+    fn greeted(listener: &Listener) -> Channel {
+        let mut channel = listener.accept().unwrap();
+        assert_eq!(
+            channel.receive::<ComputeRequest>().unwrap(),
+            ComputeRequest::Models
+        );
+        channel.send(&ComputeReply::Models(Vec::new())).unwrap();
+        channel
+    }
+
+    #[test]
+    fn connects_again_and_drops_what_was_meant_for_a_dead_compute() {
+        let folder = tempfile::tempdir().unwrap();
+        let (socket, store) = (folder.path().join("s"), folder.path().join("keys"));
+        let client = ClientId([7; 16]);
+        let data = Store::data_path(&store, &client);
+        std::fs::create_dir_all(data.parent().unwrap()).unwrap();
+        std::fs::write(data, b"key").unwrap();
+        let listener = Listener::bind(&socket, MAX_FRAME_BYTES).unwrap();
+        let (inputs, received) = mpsc::sync_channel(64);
+        let commands = start(socket, store, inputs).unwrap();
+
+        let first = greeted(&listener);
+        let input = received.recv_timeout(WAIT).unwrap();
+        assert!(matches!(input, Input::ComputeUp { connection: 1, .. }));
+        drop(first);
+        let input = received.recv_timeout(WAIT).unwrap();
+        assert!(matches!(input, Input::Event(Event::ComputeDown)));
+
+        let mut second = greeted(&listener);
+        let input = received.recv_timeout(WAIT).unwrap();
+        assert!(matches!(input, Input::ComputeUp { connection: 2, .. }));
+        for (connection, letter) in [(1, 1), (2, 2)] {
+            let task = load(letter, client);
+            commands.send(Command::Do { connection, task }).unwrap();
+        }
+        let mut requests = Vec::new();
+        while requests.last() != Some(&ComputeRequest::KeysEnd) {
+            requests.push(second.receive::<ComputeRequest>().unwrap());
+        }
+        let fingerprint = Digest([2; 32]);
+        assert!(
+            matches!(requests[0], ComputeRequest::KeysBegin { fingerprint: of, .. } if of == fingerprint)
+        );
+        assert_eq!(requests[1], ComputeRequest::KeysPiece(b"key".to_vec()));
+        let outcome = Ok(());
+        second.send(&ComputeReply::Keys { fingerprint, outcome }).unwrap();
+        let input = received.recv_timeout(WAIT).unwrap();
+        assert!(matches!(
+            input,
+            Input::Event(Event::KeysLoaded { outcome: Ok(()), .. })
+        ));
+    }
+}

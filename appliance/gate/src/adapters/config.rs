@@ -46,7 +46,7 @@ struct File {
 struct Broker {
     host: String,
     #[serde(default = "default_port")]
-    port: u16,
+    port: u64,
     ca: PathBuf,
     certificate: PathBuf,
     key: PathBuf,
@@ -65,7 +65,7 @@ struct Section {
     max_jobs_per_device: u64,
 }
 
-fn default_port() -> u16 {
+fn default_port() -> u64 {
     8883
 }
 
@@ -124,7 +124,7 @@ pub struct Setup {
 pub fn load(path: &Path) -> Result<Setup, ConfigError> {
     let file: File = read(path)?;
     let section = file.gate;
-    check_range(path, "broker.port", u64::from(file.broker.port), 1..=65535)?;
+    check_range(path, "broker.port", file.broker.port, 1..=65535)?;
     check_range(
         path,
         "gate.store_quota_mib",
@@ -140,7 +140,7 @@ pub fn load(path: &Path) -> Result<Setup, ConfigError> {
     let pem = |name: &Path| read_bounded(&resolve(path, name), MAX_PEM_BYTES);
     let mqtt = MqttOptions {
         host: file.broker.host,
-        port: file.broker.port,
+        port: u16::try_from(file.broker.port).unwrap_or(u16::MAX),
         client_id: file.name.as_str().to_owned(),
         ca_pem: pem(&file.broker.ca)?.to_vec(),
         certificate_pem: pem(&file.broker.certificate)?.to_vec(),

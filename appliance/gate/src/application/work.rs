@@ -18,6 +18,8 @@ use crate::{
 const MAX_QUEUED_ITEMS: usize = 256;
 /// How often a task is tried before the device hears of the failure.
 const MAX_ATTEMPTS: u32 = 3;
+/// How often the keys of one item are loaded again; each death of compute costs one.
+const MAX_LOADS: u32 = 2 * MAX_ATTEMPTS;
 
 /// An item that waits or is computed.
 #[derive(Debug)]
@@ -27,6 +29,7 @@ pub(super) struct QueuedItem {
     input_hash: Digest,
     bytes: Vec<u8>,
     attempts: u32,
+    loads: u32,
     told_ahead: Option<u32>,
 }
 
@@ -38,6 +41,7 @@ impl QueuedItem {
             input_hash,
             bytes,
             attempts: 0,
+            loads: 0,
             told_ahead: None,
         }
     }
@@ -177,6 +181,17 @@ impl Gate {
         self.work.items.push_front(device, item);
     }
 
+    /// Loads the keys an item needs, then tries the item again.
+    fn load_for(&mut self, device: &PeerName, mut item: QueuedItem, client: ClientId) {
+        item.loads += 1;
+        if item.loads > MAX_LOADS {
+            self.refuse(device, 0, Reject::of(Refusal::Internal, item.job));
+            return;
+        }
+        self.work.loads.push_front(client);
+        self.work.items.push_front(device, item);
+    }
+
     fn load_died(&mut self, client: ClientId) {
         let Some(object) = self.keys.find_mut(&client) else {
             return;
@@ -277,10 +292,7 @@ impl Gate {
         };
         match outcome {
             Ok(answer) => self.answer(&device, &item, answer),
-            Err(ItemFault::KeysNotLoaded) => {
-                self.work.loads.push_front(client);
-                self.try_again(&device, item);
-            }
+            Err(ItemFault::KeysNotLoaded) => self.load_for(&device, item, client),
             Err(ItemFault::UnknownModel) => self.refuse(&device, 0, Reject::of(Refusal::UnknownModel, job)),
             Err(ItemFault::BadCiphertext) => self.refuse(&device, 0, Reject::of(Refusal::BadCiphertext, job)),
             Err(_) => self.try_again(&device, item),

@@ -45,6 +45,22 @@ fn work_of_a_dead_compute_is_given_again_three_times_at_most() {
 }
 
 #[test]
+fn keys_that_never_stay_loaded_do_not_keep_compute_busy_for_ever() {
+    let (mut world, _device) = busy_world();
+    for _load in 0..6 {
+        assert!(matches!(
+            fails(&mut world, ItemFault::KeysNotLoaded).tasks[..],
+            [Task::Load { .. }]
+        ));
+        assert!(matches!(world.conforms(1).tasks[..], [Task::Evaluate { .. }]));
+    }
+    assert_eq!(
+        fails(&mut world, ItemFault::KeysNotLoaded).code(),
+        Refusal::Internal
+    );
+}
+
+#[test]
 fn an_item_refused_after_failures_can_be_sent_again() {
     let (mut world, mut device) = busy_world();
     for _failure in 0..2 {
