@@ -54,6 +54,8 @@ struct Waiting {
     open: HashMap<JobId, Open>,
     keys_known: bool,
     upload_began: Option<Instant>,
+    /// Bytes of the keys at the box or on the way, and in all.
+    upload: (u64, u64),
     last_answer: Option<Instant>,
     moved: Instant,
     /// What is in the way, if anything.
@@ -67,6 +69,7 @@ impl Waiting {
             open: HashMap::new(),
             keys_known: false,
             upload_began: None,
+            upload: (0, 0),
             last_answer: None,
             moved: Instant::now(),
             trouble: None,
@@ -239,7 +242,15 @@ impl Run<'_> {
         if waiting.keys_known && open > 0 {
             let detail = waiting.trouble.as_ref().unwrap_or(&waiting.detail);
             self.face.progress(Activity::Answers, of - open, of, detail);
-        } else if waiting.upload_began.is_none() && open > 0 {
+        } else if waiting.upload_began.is_some() {
+            let (done, of) = waiting.upload;
+            let checks = format!("{} checks them", self.places.box_name);
+            let detail = waiting
+                .trouble
+                .as_deref()
+                .unwrap_or(if done == of { &checks } else { "" });
+            self.face.progress(Activity::Upload, done, of, detail);
+        } else if open > 0 {
             let detail = waiting.trouble.as_deref().unwrap_or_default();
             self.face.progress(Activity::Box, 0, 0, detail);
         }
@@ -262,7 +273,7 @@ impl Run<'_> {
             LinkEvent::Uploading { done_bytes, of_bytes } => {
                 waiting.upload_began.get_or_insert(moved);
                 waiting.keys_known = false;
-                self.face.progress(Activity::Upload, done_bytes, of_bytes, "");
+                waiting.upload = (done_bytes, of_bytes);
             }
             LinkEvent::KeysStored { sent_bytes } => {
                 self.face.finished();

@@ -42,8 +42,10 @@ fn answer(vault: &mut Vault, request: VaultRequest, channel: &mut Channel) -> Re
         VaultRequest::Contract => VaultReply::Contract(vault.contract()),
         VaultRequest::GenerateKeys { replace } => {
             let mut tell = |done, of| {
-                // When the command line is gone, the reply after this finds out.
-                let _ = channel.send(&VaultReply::KeyProgress { done, of });
+                if channel.send(&VaultReply::KeyProgress { done, of }).is_err() {
+                    // Nobody waits for these keys, and nothing was written yet.
+                    std::process::exit(0);
+                }
             };
             VaultReply::Keys(vault.generate_keys(replace, &mut tell)?)
         }
