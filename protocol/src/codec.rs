@@ -34,10 +34,14 @@ pub enum DecodeError {
 
 /// Encodes `value` with postcard 1.x (<https://postcard.jamesmunns.com/wire-format>).
 ///
+/// The buffer is allocated once at its full length: a growing one would leave copies of secrets behind.
+///
 /// # Panics
 /// Never for the types of this workspace: they contain no unsized sequences and allocation is infallible.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_allocvec(value).expect("wire types have known lengths, so postcard cannot refuse them")
+    let known = "wire types have known lengths, so postcard cannot refuse them";
+    let size = postcard::experimental::serialized_size(value).expect(known);
+    postcard::to_extend(value, Vec::with_capacity(size)).expect(known)
 }
 
 /// Decodes exactly one value from `bytes`, at most `max_bytes` long.
