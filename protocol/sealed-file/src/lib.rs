@@ -1,6 +1,6 @@
 //! Files sealed under a password, for the vault's secret keys and the model owner's signing keys.
 //!
-//! [`sealed`] is the format (bytes in, bytes out), [`file`] writes such bytes so that only this user can
+//! [`sealed`] is the format (bytes in, bytes out), [`mod@file`] writes such bytes so that only this user can
 //! read them and a power cut leaves the old file or the new one, [`password`] reads a password. Knows
 //! nothing of what is sealed.
 //!

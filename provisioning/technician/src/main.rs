@@ -22,7 +22,7 @@ use ports::StoreError;
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 2 usage or configuration (also: the site exists already), 70 internal.
 
-The private key of the site's authority lies in authority/ca.key.pem, readable by its owner only and not
+The private key of the site's authority lies in authority/ca.key.pem, readable by its owner only and not \
 encrypted: keep that folder with the technician, never on the box.";
 
 /// Makes sites and enrols devices, for the field.
