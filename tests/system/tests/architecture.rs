@@ -360,3 +360,23 @@ fn no_private_key_is_in_the_repository() {
         );
     }
 }
+
+#[test]
+fn every_test_that_the_specification_names_exists() {
+    let specification = fs::read_to_string(repository().join("SPECIFICATION.md")).unwrap();
+    let code: String = sources()
+        .into_iter()
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let named = specification.split('`').skip(1).step_by(2);
+    let is_test = |name: &&str| {
+        name.matches('_').count() >= 2
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    // What is no test is a field of a report, written as text somewhere.
+    let exists = |name: &&str| code.contains(&format!("fn {name}(")) || code.contains(&format!("\"{name}\""));
+    let missing: Vec<&str> = named.filter(is_test).filter(|name| !exists(name)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}

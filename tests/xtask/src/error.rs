@@ -70,10 +70,10 @@ pub(crate) enum TaskError {
         record: String,
     },
     /// Training made other bytes than those that ship.
-    #[error("training again gives other bytes than {}", .shipped.display())]
+    #[error("training again gives another payload: {files}")]
     PayloadDiffers {
-        /// The committed file.
-        shipped: PathBuf,
+        /// Names of the files that differ.
+        files: String,
     },
     /// The throw-away site failed.
     #[error(transparent)]

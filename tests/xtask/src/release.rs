@@ -1,6 +1,6 @@
 //! `release-check`: what is too long for the gate.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use crate::{
     error::TaskError,
@@ -92,17 +92,15 @@ fn packages() -> Result<Vec<String>, TaskError> {
 fn payload_trains_to_the_same_bytes(data: &Path) -> Result<(), TaskError> {
     let out = target("training-check")?;
     train::train_into(&out, Some(data))?;
-    let shipped = train::shipped().join("payload");
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| TaskError::Io { path, source }
-    };
-    for entry in fs::read_dir(&shipped).map_err(io(&shipped))? {
-        let path = entry.map_err(io(&shipped))?.path();
-        let again = out.join("payload").join(path.file_name().unwrap_or_default());
-        if fs::read(&path).map_err(io(&path))? != fs::read(&again).map_err(io(&again))? {
-            return Err(TaskError::PayloadDiffers { shipped: path });
-        }
+    let (shipped, again) = (
+        train::files(&train::shipped().join("payload"))?,
+        train::files(&out.join("payload"))?,
+    );
+    let files = train::differences(&shipped, &again);
+    if !files.is_empty() {
+        return Err(TaskError::PayloadDiffers {
+            files: files.join(", "),
+        });
     }
     say("      every payload file has the same bytes");
     Ok(())

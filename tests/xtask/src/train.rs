@@ -1,6 +1,8 @@
 //! `train`: the Python package under models/training, in an environment of exactly the locked versions.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -14,22 +16,63 @@ use crate::{
     ui::say,
 };
 
-/// Trains cardio-lr from `data` in place; without, runs the whole pipeline on made-up people under `target/`.
+/// Trains cardio-lr from `data` in place, and says whether the payload is the one that was there; without
+/// `data`, runs the whole pipeline on made-up people under `target/`.
 ///
 /// # Errors
 /// [`TaskError`].
 pub(crate) fn train(data: Option<&Path>) -> Result<(), TaskError> {
-    let out = if data.is_some() {
-        shipped()
+    if data.is_none() {
+        let out = target("training-smoke")?;
+        train_into(&out, None)?;
+        say(&format!("written: {}", out.display()));
+        return Ok(());
+    }
+    let payload = shipped().join("payload");
+    let before = files(&payload)?;
+    train_into(&shipped(), data)?;
+    let after = files(&payload)?;
+    say(&format!("written: {}", shipped().display()));
+    let changed = differences(&before, &after);
+    if changed.is_empty() {
+        say("The payload has the same bytes as before.");
     } else {
-        target("training-smoke")?
-    };
-    train_into(&out, data)?;
-    say(&format!("written: {}", out.display()));
-    if data.is_some() {
-        say("`git diff models/shipped` shows whether the payload is the one that ships.");
+        say(&format!(
+            "The payload is ANOTHER one than before: {}",
+            changed.join(", ")
+        ));
     }
     Ok(())
+}
+
+/// The files of a folder by name.
+///
+/// # Errors
+/// [`TaskError::Io`].
+pub(crate) fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, TaskError> {
+    let io = |source| TaskError::Io {
+        path: folder.to_owned(),
+        source,
+    };
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        found.insert(
+            entry.file_name().to_string_lossy().into_owned(),
+            fs::read(entry.path()).map_err(io)?,
+        );
+    }
+    Ok(found)
+}
+
+/// Names of files that only one side has, or that differ.
+pub(crate) fn differences(one: &BTreeMap<String, Vec<u8>>, two: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
+    let names: BTreeSet<&String> = one.keys().chain(two.keys()).collect();
+    names
+        .into_iter()
+        .filter(|name| one.get(*name) != two.get(*name))
+        .cloned()
+        .collect()
 }
 
 /// The folder of the model that ships.
@@ -77,4 +120,18 @@ fn training(arguments: &[&str]) -> Result<Command, TaskError> {
         .env("PYTHONPATH", "models/training")
         .env("PYTHONDONTWRITEBYTECODE", "1");
     Ok(python)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_what_differs_and_what_only_one_side_has() {
+        let side =
+            |files: &[(&str, &[u8])]| files.iter().map(|(n, b)| ((*n).to_owned(), b.to_vec())).collect();
+        let one = side(&[("same", b"1"), ("other", b"1"), ("left", b"1")]);
+        let two = side(&[("same", b"1"), ("other", b"2"), ("right", b"1")]);
+        assert_eq!(differences(&one, &two), ["left", "other", "right"]);
+    }
 }
