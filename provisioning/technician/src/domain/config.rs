@@ -107,6 +107,8 @@ bundle = \"cardio-lr.obb\"
 [link]
 # Ed25519 seed that signs this device's messages, one line of 64 hexadecimal digits (no default).
 envelope_key = \"envelope.key\"
+# Folder of encrypted records that have no answer yet, so that a stopped agent can resume (default journal).
+journal_dir = \"journal\"
 ",
         site_id = site.id,
         box_name = site.box_name,
