@@ -100,7 +100,7 @@ impl Session<'_> {
         if self.json() {
             text::print(&format!("{value:#}\n"))
         } else {
-            text::print(otherwise)
+            text::print_result(otherwise)
         }
     }
 
@@ -159,7 +159,7 @@ impl Session<'_> {
             if quiet {
                 Ok(())
             } else {
-                text::print(&text::record(report))
+                text::print_result(&text::record(report))
             }
         };
         let mut run = Run {

@@ -11,6 +11,7 @@ use obscura_local::agent::{ContractView, FieldTakes, FieldView, Record, Value};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::text::wrap;
 use crate::{
     application::{Named, VaultExt},
     arguments::RecordArguments,
@@ -102,10 +103,10 @@ fn value(contract: &ContractView, name: &str, text: &str) -> Value {
 
 /// Asks for one field after the other, again where the answer does not fit.
 fn ask(contract: &ContractView, vault: &mut dyn Vault) -> Result<Record, CliError> {
-    eprintln!("{}\n{}\n", contract.title, contract.intended_use);
+    eprintln!("{}\n{}\n", contract.title, wrap(&contract.intended_use));
     let mut record = Record::default();
     for field in &contract.fields {
-        eprintln!("{}", field.help);
+        eprintln!("{}", wrap(&field.help));
         loop {
             let text = line(field)?;
             let mut with = record.clone();

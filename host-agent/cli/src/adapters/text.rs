@@ -5,7 +5,7 @@
 )]
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     time::Duration,
 };
 
@@ -18,6 +18,46 @@ use crate::{
     domain::report::{Fate, RecordReport, RunReport},
     error::CliError,
 };
+
+/// Column where a result's texts begin, behind its labels.
+const TEXT_COLUMN: usize = 16;
+
+/// Breaks long lines between words at the terminal's width; what goes on stands below its beginning.
+pub(crate) fn wrap(text: &str) -> String {
+    wrap_at(text, textwrap::termwidth())
+}
+
+fn wrap_at(text: &str, width: usize) -> String {
+    let fill = |line: &str| {
+        let indent = " ".repeat(column(line));
+        let options = textwrap::Options::new(width.max(2 * TEXT_COLUMN)).subsequent_indent(&indent);
+        textwrap::fill(line, options)
+    };
+    text.split_inclusive('\n').map(fill).collect()
+}
+
+/// Where the text of a line begins: behind its label, or behind its indentation.
+fn column(line: &str) -> usize {
+    let indentation = line.len() - line.trim_start_matches(' ').len();
+    let labelled = line.get(TEXT_COLUMN - 2..TEXT_COLUMN) == Some("  ");
+    if labelled && indentation < TEXT_COLUMN {
+        TEXT_COLUMN
+    } else {
+        indentation
+    }
+}
+
+/// Writes a result for people to standard output; for a program behind a pipe, lines stay whole.
+///
+/// # Errors
+/// [`CliError::Output`].
+pub(crate) fn print_result(text: &str) -> Result<(), CliError> {
+    if io::stdout().is_terminal() {
+        print(&wrap(text))
+    } else {
+        print(text)
+    }
+}
 
 /// Writes all of `text` to standard output.
 ///
@@ -202,4 +242,20 @@ pub(crate) fn status(status: &VaultStatus, places: &Places) -> String {
         text += &format!("open records   {}\n", status.open_jobs.len());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrap_at;
+
+    #[test]
+    fn long_lines_break_between_words_and_go_on_in_their_column() {
+        let text = "  warning       one two three four five six\n\nshort\n";
+        let wrapped = "  warning       one two three\n                four five six\n\nshort\n";
+        assert_eq!(wrap_at(text, 32), wrapped);
+        assert_eq!(
+            wrap_at("  one two three four five six seven\n", 32),
+            "  one two three four five six\n  seven\n"
+        );
+    }
 }
