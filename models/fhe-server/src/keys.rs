@@ -10,7 +10,7 @@ use tfhe::core_crypto::{
     },
 };
 
-use crate::ServerError;
+use crate::{ServerError, transform};
 
 /// The public keys of one client for one parameter set: the key switch in the standard domain, the bootstrap
 /// in the Fourier domain.
@@ -30,6 +30,7 @@ impl EvaluationKeys {
     /// [`ServerError::Peer`] unless the bytes are exactly such an object.
     pub fn from_bytes(parameters: &ParameterSet, bytes: &[u8]) -> Result<Self, ServerError> {
         let parts = EvaluationKeyParts::from_bytes(parameters, bytes)?;
+        transform::fix_plan(parameters.polynomial_size);
         Ok(Self {
             key_switch: expand_key_switch(parameters, parts.key_switch, &parts.key_switch_seed),
             bootstrap: expand_bootstrap(parameters, parts.bootstrap, &parts.bootstrap_seed),

@@ -9,6 +9,7 @@ mod evaluate;
 mod keys;
 mod linear;
 mod table;
+mod transform;
 
 pub use evaluate::evaluate;
 pub use keys::EvaluationKeys;
