@@ -1,13 +1,15 @@
 //! `obscura-bench`: measures one encrypted record, and the same score with tfhe's own integers.
 //!
 //! Prints one flat JSON object of numbers; `cargo xtask bench record` adds the demo's time and shows the
-//! table. Both sides of the comparison run in one process, with the same compiler settings and all cores.
+//! table. Both sides of the comparison have the same compiler settings and all cores, one after the other;
+//! tfhe's integers run in a process of their own, so that what we fix in our process (the transform plan)
+//! is not fixed for them.
 
 mod ours;
 mod rival;
 mod timing;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 use serde_json::{Map, Value};
 
@@ -42,20 +44,37 @@ enum BenchError {
         /// What is right.
         want: i64,
     },
+    /// The process of the comparison could not be started.
+    #[error("the process that measures tfhe's integers does not start: {source}")]
+    Process {
+        /// The operating system's error.
+        source: std::io::Error,
+    },
+    /// The process of the comparison failed; it has said why.
+    #[error("tfhe's integers were not measured")]
+    NoFigure,
     /// The shipped circuit has no linear layer to compare.
     #[error("the circuit has no linear layer")]
     NoScore,
 }
 
+/// Argument of the process that measures tfhe's integers; it prints milliseconds.
+const RIVAL: &str = "tfhe-integers";
+
 fn main() -> ExitCode {
-    match measure() {
-        Ok(report) => {
-            let text = Value::Object(report).to_string();
-            match std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes()) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(_) => ExitCode::from(70),
-            }
-        }
+    let rival_only = std::env::args().nth(1).is_some_and(|argument| argument == RIVAL);
+    let outcome = if rival_only {
+        ours::Model::load()
+            .and_then(|model| rival::measure_ms(&model))
+            .map(|ms| ms.to_string())
+    } else {
+        measure().map(|report| Value::Object(report).to_string())
+    };
+    match outcome {
+        Ok(text) => match std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::from(70),
+        },
         Err(error) => {
             eprintln!("obscura-bench: {error}");
             ExitCode::from(70)
@@ -63,12 +82,23 @@ fn main() -> ExitCode {
     }
 }
 
+/// Milliseconds of tfhe's integers, from a process of their own.
+fn rival_ms() -> Result<f64, BenchError> {
+    let output = std::env::current_exe()
+        .and_then(|own| Command::new(own).arg(RIVAL).stderr(Stdio::inherit()).output())
+        .map_err(|source| BenchError::Process { source })?;
+    String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .parse()
+        .map_err(|_source| BenchError::NoFigure)
+}
+
 fn measure() -> Result<Map<String, Value>, BenchError> {
     let model = ours::Model::load()?;
     eprintln!("measuring one encrypted record ...");
     let ours = ours::measure(&model)?;
     eprintln!("measuring the same score with tfhe's integers ...");
-    let rival_ms = rival::measure_ms(&model)?;
+    let rival_ms = rival_ms()?;
     let mut report = Map::new();
     let mut put = |name: &str, value: f64| report.insert(name.to_owned(), Value::from(round(value)));
     put("keygen_s", ours.keygen_s);
