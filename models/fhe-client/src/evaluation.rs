@@ -2,18 +2,14 @@
 
 use obscura_fhe_core::{EvaluationKeyParts, ParameterSet};
 use tfhe::core_crypto::prelude::{
-    ChunkSize, CiphertextModulus, DecompositionBaseLog, DecompositionLevelCount, Gaussian, GlweDimension,
-    LweDimension, PolynomialSize, SeededLweBootstrapKeyChunkGenerator, SeededLweKeyswitchKey, StandardDev,
-    generate_seeded_lwe_keyswitch_key,
+    CiphertextModulus, DecompositionBaseLog, DecompositionLevelCount, Gaussian, LweDimension,
+    SeededLweKeyswitchKey, StandardDev, generate_seeded_lwe_keyswitch_key,
 };
 
 use crate::{
-    ClientError, SecretKeys,
+    ClientError, SecretKeys, bootstrap,
     entropy::{OsSeeder, seed, to_tfhe},
 };
-
-/// Key bits per progress step.
-const CHUNK: usize = 50;
 
 /// The Gaussian of a noise given as log2 of its deviation in units of the torus.
 pub(crate) fn gaussian(sigma_log2: f64) -> Gaussian<f64> {
@@ -29,12 +25,12 @@ impl SecretKeys {
     /// [`ClientError::DeviceEntropy`].
     pub fn evaluation_keys(&self, progress: &mut dyn FnMut(u32, u32)) -> Result<Vec<u8>, ClientError> {
         let set = self.parameters();
-        let steps = u32::try_from(1 + set.lwe_dimension.div_ceil(CHUNK)).unwrap_or(u32::MAX);
+        let steps = 1 + bootstrap::steps(set);
         progress(0, steps);
         // tfhe generates the key-switching key on one core, so it runs beside the other.
         let (key_switch, bootstrap) = std::thread::scope(|scope| {
             let key_switch = scope.spawn(|| self.key_switch(set));
-            let bootstrap = self.bootstrap(set, &mut |done| progress(done, steps));
+            let bootstrap = bootstrap::generate(self, set, &mut |done| progress(done, steps));
             (
                 key_switch
                     .join()
@@ -74,36 +70,5 @@ impl SecretKeys {
             &mut OsSeeder::new()?,
         );
         Ok((mask_seed, key.into_container()))
-    }
-
-    fn bootstrap(
-        &self,
-        set: &ParameterSet,
-        progress: &mut dyn FnMut(u32),
-    ) -> Result<([u8; 16], Vec<u64>), ClientError> {
-        let mask_seed = seed()?;
-        let (small, large) = (self.small(), self.large_glwe());
-        let mut seeder = OsSeeder::new()?;
-        let chunks = SeededLweBootstrapKeyChunkGenerator::new(
-            ChunkSize(CHUNK.min(set.lwe_dimension)),
-            LweDimension(set.lwe_dimension),
-            GlweDimension(set.glwe_dimension).to_glwe_size(),
-            PolynomialSize(set.polynomial_size),
-            DecompositionBaseLog(set.rotation_base_log2 as usize),
-            DecompositionLevelCount(set.rotation_levels as usize),
-            CiphertextModulus::new_native(),
-            &small,
-            &large,
-            gaussian(set.glwe_noise_log2),
-            to_tfhe(&mask_seed).into(),
-            &mut seeder,
-            true,
-        );
-        let mut bodies = Vec::with_capacity(EvaluationKeyParts::bootstrap_len(set));
-        for (chunk, done) in chunks.zip(1..) {
-            bodies.extend_from_slice(chunk.as_ref());
-            progress(done);
-        }
-        Ok((mask_seed, bodies))
     }
 }

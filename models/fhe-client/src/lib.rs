@@ -2,15 +2,17 @@
 //!
 //! Never linked into the box; a test reads the dependency tree. Secrets live in zeroizing buffers of this
 //! crate, and tfhe gets views of them, because its own key types neither wipe nor hide themselves.
-//! Temporaries inside tfhe's generation routines are outside our reach.
+//! Temporaries inside tfhe's encryption routines are outside our reach.
 //!
 //! Failure model: bytes from disk or from the box are length-checked and conformance-checked; nothing
 //! decrypted is ever part of an error.
 
+mod bootstrap;
 mod decrypt;
 mod encrypt;
 mod entropy;
 mod evaluation;
+mod product;
 mod secret;
 #[cfg(test)]
 mod testing;

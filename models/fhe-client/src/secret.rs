@@ -111,6 +111,10 @@ impl SecretKeys {
         )
     }
 
+    pub(crate) fn small_bits(&self) -> &[u64] {
+        &self.small
+    }
+
     pub(crate) fn large_bits(&self) -> &[u64] {
         &self.large
     }

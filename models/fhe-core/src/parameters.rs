@@ -159,6 +159,11 @@ impl ParameterSet {
         self.glwe_dimension * self.polynomial_size
     }
 
+    /// Words of a GLWE ciphertext, (k + 1) N.
+    pub fn large_glwe_words(&self) -> usize {
+        (self.glwe_dimension + 1) * self.polynomial_size
+    }
+
     /// Security of the weaker of the two secrets by the recorded estimates, in bits.
     pub fn security_bits(&self) -> f64 {
         let small = security_bits(self.lwe_dimension, self.lwe_noise_log2);
