@@ -25,12 +25,19 @@ impl SecretKeys {
     /// [`ClientError::DeviceEntropy`].
     pub fn evaluation_keys(&self, progress: &mut dyn FnMut(u32, u32)) -> Result<Vec<u8>, ClientError> {
         let set = self.parameters();
-        let steps = 1 + bootstrap::steps(set);
-        progress(0, steps);
+        let bootstrap_rows = bootstrap::rows(self, set);
+        let steps = 1 + bootstrap_rows.steps();
+        let mut done = 0;
+        let mut step = || {
+            progress(done, steps);
+            done += 1;
+        };
+        step();
         // tfhe generates the key-switching key on one core, so it runs beside the other.
         let (key_switch, bootstrap) = std::thread::scope(|scope| {
             let key_switch = scope.spawn(|| self.key_switch(set));
-            let bootstrap = bootstrap::generate(self, set, &mut |done| progress(done, steps));
+            let message = |bit, row, body: &mut [u64]| bootstrap::add_message(self, set, bit, row, body);
+            let bootstrap = bootstrap_rows.encrypt(message, &mut step);
             (
                 key_switch
                     .join()
@@ -40,7 +47,7 @@ impl SecretKeys {
         });
         let (key_switch_seed, key_switch) = key_switch?;
         let (bootstrap_seed, bootstrap) = bootstrap?;
-        progress(steps, steps);
+        step();
         let parts = EvaluationKeyParts {
             key_switch_seed,
             key_switch,

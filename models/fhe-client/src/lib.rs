@@ -9,10 +9,12 @@
 
 mod bootstrap;
 mod decrypt;
+mod draw;
 mod encrypt;
 mod entropy;
 mod evaluation;
 mod product;
+mod rows;
 mod secret;
 #[cfg(test)]
 mod testing;

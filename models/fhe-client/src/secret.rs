@@ -1,14 +1,10 @@
 //! The secret keys of one client for one parameter set.
 
 use obscura_fhe_core::{ParameterSet, pack, packed_len, unpack};
-use tfhe::core_crypto::prelude::{
-    DefaultRandomGenerator, GlweSecretKey, LweSecretKey, PolynomialSize, SecretRandomGenerator,
-    generate_binary_lwe_secret_key,
-};
-use tfhe::core_crypto::seeders::Seeder as _;
+use tfhe::core_crypto::prelude::{GlweSecretKey, LweSecretKey, PolynomialSize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::{ClientError, entropy::OsSeeder};
+use crate::{ClientError, draw::block_binary, entropy::OsSeeder};
 
 const MAGIC: [u8; 4] = *b"OSK1";
 const HEADER_BYTES: usize = 4 + 32;
@@ -32,23 +28,14 @@ impl SecretKeys {
     /// [`ClientError::DeviceEntropy`].
     pub fn generate(parameters: &ParameterSet) -> Result<Self, ClientError> {
         let mut seeder = OsSeeder::new()?;
-        let draw = |dimension: usize, seeder: &mut OsSeeder| {
-            // Each secret has its own seed, so that neither follows from the other's stream.
-            let mut generator = SecretRandomGenerator::<DefaultRandomGenerator>::new(seeder.seed());
-            let mut bits = vec![0_u64; dimension];
-            generate_binary_lwe_secret_key(
-                &mut LweSecretKey::from_container(bits.as_mut_slice()),
-                &mut generator,
-            );
-            bits
-        };
-        let small = draw(parameters.lwe_dimension, &mut seeder);
-        let large = draw(parameters.large_dimension(), &mut seeder);
-        Ok(Self {
+        let mut keys = Self {
             parameters: parameters.clone(),
-            small,
-            large,
-        })
+            small: vec![0; parameters.lwe_dimension],
+            large: vec![0; parameters.large_dimension()],
+        };
+        block_binary(&mut keys.small, 1, &mut seeder);
+        block_binary(&mut keys.large, 1, &mut seeder);
+        Ok(keys)
     }
 
     /// The parameters.
