@@ -8,6 +8,7 @@
 mod evaluate;
 mod keys;
 mod linear;
+mod rotation;
 mod table;
 mod transform;
 
