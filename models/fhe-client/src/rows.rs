@@ -6,15 +6,15 @@
 
 use rayon::prelude::*;
 use tfhe::core_crypto::{
-    commons::math::random::RandomGenerator,
-    prelude::{CiphertextModulus, DefaultRandomGenerator},
+    commons::math::random::{RandomGenerator, Seed},
+    prelude::DefaultRandomGenerator,
     seeders::Seeder as _,
 };
+use zeroize::Zeroizing;
 
 use crate::{
     ClientError,
     entropy::{OsSeeder, seed, to_tfhe},
-    evaluation::gaussian,
     product::add_product,
 };
 
@@ -62,7 +62,7 @@ impl Rows<'_> {
             .zip(self.bits.chunks(self.bits_per_step));
         for (bodies, bits) in steps {
             // Noise of each bit has a seed of its own, drawn apart from the masks' seed.
-            let noises: Vec<_> = bits.iter().map(|_| seeder.seed()).collect();
+            let noises = Zeroizing::new(bits.iter().map(|_| seeder.seed().0).collect::<Vec<_>>());
             let mask_bytes = self.per_bit * size_of_val(self.secret);
             let masks = masks
                 .par_try_fork(bits.len(), mask_bytes)
@@ -70,9 +70,15 @@ impl Rows<'_> {
             bodies
                 .par_chunks_mut(bodies_per_bit)
                 .zip(bits)
-                .zip(masks.zip(noises))
-                .for_each(|((bodies, &bit), (masks, noise))| {
-                    self.encrypt_bit(bit, bodies, &add_message, masks, RandomGenerator::new(noise));
+                .zip(masks.zip(noises.par_iter()))
+                .for_each(|((bodies, &bit), (masks, &noise))| {
+                    self.encrypt_bit(
+                        bit,
+                        bodies,
+                        &add_message,
+                        masks,
+                        RandomGenerator::new(Seed(noise)),
+                    );
                 });
             progress();
         }
@@ -92,11 +98,7 @@ impl Rows<'_> {
         let mut mask = vec![0_u64; self.secret.len()];
         for (row, body) in bodies.chunks_exact_mut(size).enumerate() {
             masks.fill_slice_with_random_uniform(&mut mask);
-            noise.fill_slice_with_random_from_distribution_custom_mod(
-                body,
-                gaussian(self.noise_log2),
-                CiphertextModulus::new_native(),
-            );
+            noise.fill_slice_with_random_gaussian(body, 0.0, self.noise_log2.exp2());
             add_message(bit, row, body);
             for (mask, secret) in mask.chunks_exact(size).zip(self.secret.chunks_exact(size)) {
                 add_product(body, mask, secret);
