@@ -37,45 +37,22 @@ impl Factors {
             fine: zeros(RADIX),
         }
     }
-}
 
-/// A view of [`Factors`].
-pub(super) struct FactorVectors<'a, V> {
-    coarse: &'a [[V; 2]],
-    middle: &'a [[V; 2]; RADIX],
-    fine: &'a [[V; 2]; RADIX],
-}
-
-impl<'a, V: Copy> FactorVectors<'a, V> {
-    /// `None` only for tables of another width.
+    /// `X^e - 1` at the eight positions of group `group` of M/8.
     #[inline(always)]
-    pub(super) fn new<S: Simd<f64s = V>>(factors: &'a Factors) -> Option<Self> {
-        Some(Self {
-            coarse: S::as_simd_f64s(&factors.coarse).0.as_chunks::<2>().0,
-            middle: S::as_simd_f64s(&factors.middle)
-                .0
-                .as_chunks::<2>()
-                .0
-                .first_chunk()?,
-            fine: S::as_simd_f64s(&factors.fine)
-                .0
-                .as_chunks::<2>()
-                .0
-                .first_chunk()?,
-        })
-    }
-
-    /// X^e at the first of eight positions: number `group` of M/8.
-    #[inline(always)]
-    pub(super) fn group<S: Simd<f64s = V>>(&self, simd: S, group: usize) -> Complex<V> {
-        let coarse = Complex::load(&self.coarse[group / RADIX]);
-        coarse.mul(simd, Complex::load(&self.middle[group % RADIX]))
-    }
-
-    /// What the value of the group is multiplied with at its position `position` of 8.
-    #[inline(always)]
-    pub(super) fn within(&self, position: usize) -> Complex<V> {
-        Complex::load(&self.fine[position])
+    pub(super) fn group<S: Simd>(&self, simd: S, group: usize, out: &mut [Complex<S::f64s>; RADIX]) {
+        let coarse = S::as_simd_f64s(&self.coarse).0.as_chunks::<2>().0;
+        let middle = S::as_simd_f64s(&self.middle).0.as_chunks::<2>().0;
+        let fine = S::as_simd_f64s(&self.fine).0.as_chunks::<2>().0;
+        let base = Complex::load(&coarse[group / RADIX]).mul(simd, Complex::load(&middle[group % RADIX]));
+        let one = simd.splat_f64s(1.0);
+        for (out, fine) in out.iter_mut().zip(fine) {
+            let value = base.mul(simd, Complex::load(fine));
+            *out = Complex {
+                re: simd.sub_f64s(value.re, one),
+                im: value.im,
+            };
+        }
     }
 }
 

@@ -7,8 +7,9 @@
 use pulp::{Simd, WithSimd};
 
 use super::{
+    buffer::Prefetch,
     key::Shape,
-    monomial::{FactorVectors, Factors},
+    monomial::Factors,
     transform::{RADIX, complex_mut},
     vector::{Complex, splat},
 };
@@ -51,52 +52,78 @@ impl Multiply<'_> {
         let rows = [(); ROWS].map(|()| {
             let (row, behind) = std::mem::take(&mut rest).split_at_mut(row_len);
             rest = behind;
-            &mut row[self.part * (row_len / RADIX)..][..points]
+            let part = &mut row[self.part * (row_len / RADIX)..][..points];
+            part.as_chunks_mut::<RADIX>().0
         });
-        let one = simd.splat_f64s(1.0);
-        let zero = splat(simd, [0.0; 2]);
+        let prefetch = Prefetch::new();
+        let bits = self.factors.len();
         let entries = self.key.as_chunks::<2>().0.as_chunks::<COLUMNS>().0;
-        let mut entries = entries.as_chunks::<ROWS>().0.chunks_exact(self.factors.len());
+        let mut entries = entries.as_chunks::<ROWS>().0.chunks_exact(bits);
+        let zero = splat(simd, [0.0; 2]);
+        let mut factors = [[zero; RADIX]; MAX_BLOCK];
         for group in 0..points / RADIX {
-            // The first factor of each bit is the same for eight positions in a row.
-            let mut bases = [zero; MAX_BLOCK];
-            for (base, factors) in bases.iter_mut().zip(self.factors) {
-                if let Some(factors) = FactorVectors::new::<S>(factors) {
-                    *base = factors.group(simd, self.part * (points / RADIX) + group);
-                }
+            for (out, factors) in factors.iter_mut().zip(self.factors) {
+                factors.group(simd, self.part * (points / RADIX) + group, out);
             }
             for position in 0..RADIX {
-                let at = group * RADIX + position;
-                let Some(bits) = entries.next() else { return };
+                let Some(ggsws) = entries.next() else { return };
+                let ahead = (group * RADIX + position + AHEAD) * bits * ROWS * COLUMNS * 2;
                 let mut digits = [zero; ROWS];
                 for r in 0..ROWS {
-                    digits[r] = Complex::load(&rows[r][at]);
+                    digits[r] = Complex::load(&rows[r][group][position]);
                 }
                 let mut sums = [zero; COLUMNS];
-                for ((factors, base), ggsw) in self.factors.iter().zip(&bases).zip(bits) {
-                    let mut columns = [zero; COLUMNS];
-                    for row in 0..ROWS {
-                        for column in 0..COLUMNS {
-                            let entry = splat(simd, ggsw[row][column]);
-                            columns[column] = columns[column].add_product(simd, digits[row], entry);
-                        }
-                    }
-                    let Some(factors) = FactorVectors::new::<S>(factors) else {
-                        return;
-                    };
-                    let mut factor = base.mul(simd, factors.within(position));
-                    factor.re = simd.sub_f64s(factor.re, one);
-                    for column in 0..COLUMNS {
-                        sums[column] = sums[column].add_product(simd, columns[column], factor);
-                    }
+                let (pairs, single) = ggsws.as_chunks::<2>();
+                for (pair, ggsws) in pairs.iter().enumerate() {
+                    prefetch.lines(self.key, ahead + pair * 4 * ROWS * COLUMNS, 4 * ROWS * COLUMNS);
+                    let factors = [factors[2 * pair][position], factors[2 * pair + 1][position]];
+                    add_bits(simd, &mut sums, &digits, ggsws, factors);
+                }
+                for ggsw in single {
+                    prefetch.lines(
+                        self.key,
+                        ahead + (bits - 1) * 2 * ROWS * COLUMNS,
+                        2 * ROWS * COLUMNS,
+                    );
+                    add_bits(simd, &mut sums, &digits, &[*ggsw], [factors[bits - 1][position]]);
                 }
                 for column in 0..COLUMNS {
-                    sums[column].store(&mut rows[column][at]);
+                    sums[column].store(&mut rows[column][group][position]);
                 }
             }
         }
     }
 }
+
+/// Adds the products of some key bits to the sums, each times its factor.
+///
+/// Two bits at a time keep enough independent chains of additions under way to hide their latency.
+#[inline(always)]
+fn add_bits<S: Simd, const BITS: usize, const ROWS: usize, const COLUMNS: usize>(
+    simd: S,
+    sums: &mut [Complex<S::f64s>; COLUMNS],
+    digits: &[Complex<S::f64s>; ROWS],
+    ggsws: &[[[[f64; 2]; COLUMNS]; ROWS]; BITS],
+    factors: [Complex<S::f64s>; BITS],
+) {
+    let mut columns = [[splat(simd, [0.0; 2]); COLUMNS]; BITS];
+    for row in 0..ROWS {
+        for bit in 0..BITS {
+            for column in 0..COLUMNS {
+                let entry = splat(simd, ggsws[bit][row][column]);
+                columns[bit][column] = columns[bit][column].add_product(simd, digits[row], entry);
+            }
+        }
+    }
+    for bit in 0..BITS {
+        for column in 0..COLUMNS {
+            sums[column] = sums[column].add_product(simd, columns[bit][column], factors[bit]);
+        }
+    }
+}
+
+/// Positions between the one that is multiplied and the one whose key is asked for from memory.
+const AHEAD: usize = 6;
 
 /// Most key bits of a block.
 pub(super) const MAX_BLOCK: usize = 8;
