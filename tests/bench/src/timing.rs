@@ -14,16 +14,30 @@ pub(crate) fn median_ms<T, E>(
     for _ in 0..warm_up {
         work()?;
     }
-    let start = Instant::now();
-    let mut result = work()?;
-    let mut times = vec![start.elapsed().as_secs_f64() * 1e3];
+    let (ms, mut result) = time_ms(&mut work)?;
+    let mut times = vec![ms];
     for _ in 1..rounds {
-        let start = Instant::now();
-        result = work()?;
-        times.push(start.elapsed().as_secs_f64() * 1e3);
+        let ms;
+        (ms, result) = time_ms(&mut work)?;
+        times.push(ms);
     }
-    times.sort_by(f64::total_cmp);
-    Ok((times[times.len() / 2], result))
+    Ok((median(&mut times), result))
+}
+
+/// Runs `work` once; milliseconds and its result.
+///
+/// # Errors
+/// What `work` fails with.
+pub(crate) fn time_ms<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<(f64, T), E> {
+    let start = Instant::now();
+    let result = work()?;
+    Ok((start.elapsed().as_secs_f64() * 1e3, result))
+}
+
+/// The median, the upper one of an even number of values; zero of none.
+pub(crate) fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -40,5 +54,10 @@ mod tests {
         .unwrap();
         assert_eq!((count, last), (5, 5));
         assert!(ms >= 0.0);
+    }
+
+    #[test]
+    fn the_median_ignores_the_order_and_outliers() {
+        assert!((median(&mut [3.0, 1000.0, 1.0]) - 3.0).abs() < 1e-9);
     }
 }

@@ -86,7 +86,12 @@ fn the_box_never_links_the_code_that_can_decrypt() {
 fn one_crate_on_each_side_names_tfhe() {
     assert_eq!(
         direct_users(&metadata(), "tfhe"),
-        set(["obscura-bench", "obscura-fhe-client", "obscura-fhe-server"])
+        set([
+            "obscura-bench",
+            "obscura-bench-integers",
+            "obscura-fhe-client",
+            "obscura-fhe-server"
+        ])
     );
 }
 
@@ -159,7 +164,7 @@ const LEVELS: [&[&str]; 6] = [
         "provisioning/technician",
     ],
     &["appliance/box", "host-agent/cli"],
-    &["tests/system", "tests/bench", "tests/xtask"],
+    &["tests/system", "tests/bench", "tests/bench/integers", "tests/xtask"],
 ];
 
 #[test]

@@ -49,6 +49,8 @@ pub(crate) fn demo(keep: bool, count: usize) -> Result<Summary, TaskError> {
         "--workspace",
         "--exclude",
         "obscura-bench",
+        "--exclude",
+        "obscura-bench-integers",
         "--bins",
     ]))?;
     tools::debian(&[Debian::Mosquitto])?;

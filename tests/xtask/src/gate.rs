@@ -23,7 +23,7 @@ const ADVISORY_FOLDER: &str = "deny/dbs/advisory-db-3157b0e258782691";
 /// The dated copy of the database, beside the checkout.
 const ADVISORY_COPY: &str = "../shared/advisory-db";
 /// Its own build of tfhe, with features nothing else needs, would double the gate's time.
-const NOT_BENCH: [&str; 3] = ["--workspace", "--exclude", "obscura-bench"];
+const NOT_RIVAL: [&str; 3] = ["--workspace", "--exclude", "obscura-bench-integers"];
 
 /// Runs the gate.
 ///
@@ -49,7 +49,7 @@ pub(crate) fn test() -> Result<(), TaskError> {
     lints()?;
     steps.next("documentation", "rustdoc with warnings denied");
     let doc = ["doc", "--locked", "--quiet", "--no-deps"];
-    run(cargo(&doc).args(NOT_BENCH).env("RUSTDOCFLAGS", "-D warnings"))?;
+    run(cargo(&doc).args(NOT_RIVAL).env("RUSTDOCFLAGS", "-D warnings"))?;
     steps.next("no_std", "the protocol links without an operating system");
     run(cargo(&["build", "--locked", "--quiet"]).current_dir(repository().join("tests/no-std-probe")))?;
     steps.next("fuzzing", "a short run over every decoder");
@@ -57,7 +57,7 @@ pub(crate) fn test() -> Result<(), TaskError> {
         .arg("tests/fuzz/run.sh")
         .env("CARGO_TARGET_DIR", target("fuzz")?))?;
     steps.next("build", "the programs that the whole-system tests start");
-    run(cargo(&["build", "--locked", "--bins"]).args(NOT_BENCH))?;
+    run(cargo(&["build", "--locked", "--bins"]).args(NOT_RIVAL))?;
     steps.end();
     say(&format!(
         "      everything so far: {:.1} minutes",
@@ -87,17 +87,17 @@ fn tree() -> Result<String, TaskError> {
 
 fn lints() -> Result<(), TaskError> {
     let clippy = ["clippy", "--locked", "--quiet", "--all-targets"];
-    run(cargo(&clippy).args(NOT_BENCH).args(["--", "-D", "warnings"]))?;
-    run(cargo(&clippy).args(["-p", "obscura-bench", "--", "-D", "warnings"]))
+    run(cargo(&clippy).args(NOT_RIVAL).args(["--", "-D", "warnings"]))?;
+    run(cargo(&clippy).args(["-p", "obscura-bench-integers", "--", "-D", "warnings"]))
 }
 
 fn tests() -> Result<(), TaskError> {
     if works(&mut cargo(&["nextest", "--version"])) {
         // What nextest does not run; before it, so that its summary comes last.
-        run(cargo(&["test", "--locked", "--quiet", "--doc"]).args(NOT_BENCH))?;
-        run(cargo(&["nextest", "run", "--locked", "--no-fail-fast"]).args(NOT_BENCH))
+        run(cargo(&["test", "--locked", "--quiet", "--doc"]).args(NOT_RIVAL))?;
+        run(cargo(&["nextest", "run", "--locked", "--no-fail-fast"]).args(NOT_RIVAL))
     } else {
-        run(cargo(&["test", "--locked", "--no-fail-fast"]).args(NOT_BENCH))
+        run(cargo(&["test", "--locked", "--no-fail-fast"]).args(NOT_RIVAL))
     }
 }
 

@@ -9,9 +9,11 @@ use obscura_fhe_server::{EvaluationKeys, evaluate};
 
 use crate::{BenchError, timing::median_ms};
 
-const CIRCUIT: &[u8] = include_bytes!("../../../models/shipped/cardio-lr/payload/circuit.json");
-const WEIGHTS: &[u8] = include_bytes!("../../../models/shipped/cardio-lr/payload/weights.safetensors");
-const PARAMETERS: &[u8] = include_bytes!("../../../models/shipped/cardio-lr/payload/parameters.json");
+const CIRCUIT: &[u8] = include_bytes!("../../../../models/shipped/cardio-lr/payload/circuit.json");
+const WEIGHTS: &[u8] = include_bytes!("../../../../models/shipped/cardio-lr/payload/weights.safetensors");
+const PARAMETERS: &[u8] = include_bytes!("../../../../models/shipped/cardio-lr/payload/parameters.json");
+
+const NO_LINEAR: BenchError = BenchError::NoLayer { kind: "linear layer" };
 
 /// The shipped model, and one record for it.
 pub(crate) struct Model {
@@ -45,14 +47,14 @@ impl Model {
         let layers = self.circuit.layers().iter();
         let mut linears = layers.filter_map(|layer| match &layer.operation {
             Operation::Linear(linear) => Some(linear),
-            Operation::Lut(_) => None,
+            _ => None,
         });
-        linears.next().ok_or(BenchError::NoScore)
+        linears.next().ok_or(NO_LINEAR)
     }
 
     /// The score in the clear.
     pub(crate) fn score(&self) -> Result<i64, BenchError> {
-        let (row, bias) = self.linear()?.rows().next().ok_or(BenchError::NoScore)?;
+        let (row, bias) = self.linear()?.rows().next().ok_or(NO_LINEAR)?;
         Ok(row
             .iter()
             .zip(&self.inputs)
@@ -103,7 +105,7 @@ pub(crate) fn measure(model: &Model) -> Result<Figures, BenchError> {
         .copied()
         .unwrap_or(0);
     if got != want {
-        return Err(BenchError::WrongScore {
+        return Err(BenchError::WrongResult {
             who: "obscura",
             got,
             want,
@@ -122,8 +124,7 @@ pub(crate) fn measure(model: &Model) -> Result<Figures, BenchError> {
 
 /// The circuit cut after the score: what tfhe's integers compute, without the probability.
 fn score_only_ms(model: &Model, secret: &SecretKeys, keys: &EvaluationKeys) -> Result<f64, BenchError> {
-    let mut json: serde_json::Value =
-        serde_json::from_slice(CIRCUIT).map_err(|_source| BenchError::NoScore)?;
+    let mut json: serde_json::Value = serde_json::from_slice(CIRCUIT).map_err(|_source| NO_LINEAR)?;
     if let Some(nodes) = json["nodes"].as_array_mut() {
         nodes.retain(|node| node["name"] != "probability");
     }
