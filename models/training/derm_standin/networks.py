@@ -1,0 +1,104 @@
+"""The two stand-ins: `derm-vgg11` from ImageNet filters, `derm-small` from principal components.
+
+Both end in features; `head.py` adds the linear head.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+from sklearn.neural_network import MLPClassifier
+
+from cardio_lr.errors import DataProblem
+
+from . import integer
+from .calibrate import Builder
+
+IMAGENET = "imagenet-vgg/vgg_conv8_f16.safetensors"
+VGG11 = (64, 128, 256, 256, 512, 512, 512, 512)
+POOL_AFTER = (1, 2, 4, 6, 8)
+# Windows for principal components, and patches for the fitted layer of derm-small, are capped at these.
+MAX_WINDOWS = 200_000
+SMALL_COMPONENTS = (8, 16)
+SMALL_HIDDEN = 64
+
+
+def imagenet_filters(data_dir):
+    """`[(weights OIHW, bias)]` of the eight convolutions, as float64."""
+    path = Path(data_dir) / IMAGENET
+    if not path.is_file():
+        raise DataProblem(f"{path} does not exist. Pass the folder that holds {Path(IMAGENET).parent}/ with --data.")
+    tensors = load_file(path)
+    try:
+        return [(tensors[f"conv{i}.weight"].astype(float), tensors[f"conv{i}.bias"].astype(float))
+                for i in range(1, len(VGG11) + 1)]
+    except KeyError as error:
+        raise DataProblem(f"{path} lacks the tensor {error}") from error
+
+
+def vgg11(filters, calibration, progress):
+    """Eight 3x3 convolutions, each with its clipped ReLU, five sum pools: a network that gives 512 features."""
+    builder = Builder("derm-vgg11", calibration.patches, progress)
+    for number, (weights, bias) in enumerate(filters, 1):
+        builder.activation(number, weights, bias, padding=1)
+        if number in POOL_AFTER:
+            builder.pool(number)
+    return builder.network()
+
+
+def small(calibration, fitting, progress):
+    """4x4 filters at stride 4, pool, 3x3 filters, pool, 64 fitted units: 1,600 look-ups per patch.
+
+    The convolutions are principal components of their windows, each with both signs, so that the ReLU loses
+    nothing; the 64 units are the hidden layer of a small network fitted on `fitting`'s labels.
+    """
+    builder = Builder("derm-small", calibration.patches, progress)
+    builder.activation(1, *_both_signs(builder, 4, 4, 0, SMALL_COMPONENTS[0]), stride=4)
+    builder.pool(1)
+    builder.activation(2, *_both_signs(builder, 3, 1, 1, SMALL_COMPONENTS[1]), padding=1)
+    builder.pool(2)
+    progress.stage("derm-small: fitting the hidden layer")
+    features = builder.network().logits(fitting.patches, progress) * builder.unit
+    builder.activation(3, *_hidden(features, fitting.labels), per_channel=False)
+    return builder.network()
+
+
+def _both_signs(builder, kernel, stride, padding, count):
+    """Filters along the first components of the windows, scaled to one deviation: `[2 * count]`, and biases."""
+    taken = [integer.windows(batch, (kernel, kernel), stride, padding, np.float64)
+             for batch in integer.batches(builder.x)]
+    taps = taken[0].shape[-1]
+    rows = np.concatenate([windows.reshape(-1, taps) for windows in taken]) * builder.unit
+    rows = rows[::max(1, len(rows) // MAX_WINDOWS)]
+    mean = rows.mean(axis=0)
+    variance, axes = np.linalg.eigh(np.cov(rows.T))
+    order = np.argsort(variance)[::-1][:count]
+    axes = axes[:, order].T
+    # Eigenvectors have no sign of their own: the largest coefficient is made positive.
+    axes *= np.sign(axes[np.arange(count), np.abs(axes).argmax(axis=1)])[:, None]
+    axes /= np.sqrt(np.maximum(variance[order], 1e-9))[:, None]
+    weights = np.concatenate([axes, -axes])
+    channels = taps // kernel**2
+    return weights.reshape(-1, kernel, kernel, channels).transpose(0, 3, 1, 2), -weights @ mean
+
+
+def _hidden(features, labels):
+    """Weights and bias of a hidden ReLU layer, fitted with every class drawn equally often."""
+    random = np.random.default_rng(0)
+    most = np.bincount(labels).max()
+    rows = np.concatenate([random.choice(np.flatnonzero(labels == label), most) for label in np.unique(labels)])
+    mean, deviation = features.mean(axis=0), features.std() or 1.0
+    net = MLPClassifier((SMALL_HIDDEN,), alpha=10.0, batch_size=256, learning_rate_init=2e-3, max_iter=25, tol=0,
+                        n_iter_no_change=25, random_state=0)
+    _quietly(net, (features[rows] - mean) / deviation, labels[rows])
+    weights = net.coefs_[0].T / deviation
+    return weights, net.intercepts_[0] - weights @ mean
+
+
+def _quietly(net, inputs, labels):
+    """Fits; a fixed number of epochs is meant, so the warning about it is not."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net.fit(inputs, labels)
