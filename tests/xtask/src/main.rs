@@ -3,6 +3,7 @@
 //! Each verb installs what it needs, says so before it does, and works again when run twice.
 
 mod bench;
+mod bench_figures;
 mod demo;
 mod error;
 mod gate;
@@ -44,10 +45,7 @@ enum Verb {
     /// Runs the whole gate: formatting, lints, documentation, dependencies, every test, and a clean tree.
     Test,
     /// Measures, prints a table and writes target/reports/NAME.json.
-    Bench {
-        /// What to measure; without it, the list.
-        name: Option<String>,
-    },
+    Bench(bench::Options),
     /// Runs a long fault campaign.
     Soak {
         /// Which campaign; without it, the list.
@@ -77,7 +75,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Demo { keep, records } => demo::demo(keep, records.into()).map(|_summary| ()),
         Verb::Test => gate::test(),
-        Verb::Bench { name } => bench::bench(name.as_deref()),
+        Verb::Bench(options) => bench::bench(&options),
         Verb::Soak { name } => Err(no_campaign(name)),
         Verb::Train {
             model: _,

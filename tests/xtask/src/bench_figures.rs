@@ -1,0 +1,217 @@
+//! What each benchmark must reach, and how its figures are shown.
+
+use serde_json::{Map, Value};
+
+use crate::ui::{bytes, table};
+
+/// A figure of a benchmark.
+pub(crate) struct Figure {
+    name: &'static str,
+    target: Target,
+    unit: Unit,
+}
+
+/// What a figure must reach.
+#[derive(Clone, Copy)]
+enum Target {
+    None,
+    AtMost(f64),
+    AtLeast(f64),
+    Exactly(f64),
+}
+
+#[derive(Clone, Copy)]
+enum Unit {
+    Bytes,
+    Plain(&'static str),
+}
+
+const fn figure(name: &'static str, target: Target, unit: &'static str) -> Figure {
+    Figure {
+        name,
+        target,
+        unit: Unit::Plain(unit),
+    }
+}
+
+const fn size(name: &'static str, target: Target) -> Figure {
+    Figure {
+        name,
+        target,
+        unit: Unit::Bytes,
+    }
+}
+
+use Target::{AtLeast, AtMost, Exactly};
+
+/// Of one encrypted record.
+pub(crate) const RECORD: [Figure; 17] = [
+    figure("keygen_s", AtMost(2.0), "s"),
+    figure("load_keys_s", Target::None, "s"),
+    figure("encrypt_ms_per_record", Target::None, "ms"),
+    figure("box_ms_per_record", AtMost(50.0), "ms"),
+    figure("score_only_ms_per_record", Target::None, "ms"),
+    figure("decrypt_ms_per_record", Target::None, "ms"),
+    size("request_bytes", AtMost(32_768.0)),
+    size("answer_bytes", AtMost(16_384.0)),
+    size("eval_key_wire_bytes", AtMost(67_108_864.0)),
+    size("eval_key_memory_bytes", Target::None),
+    figure("demo_s", AtMost(15.0), "s"),
+    figure("demo_first_run_s", Target::None, "s"),
+    figure("tfhe_integers_ms_per_score", Target::None, "ms"),
+    figure("speedup_vs_tfhe_integers", Target::None, "times"),
+    figure("speedup_vs_tfhe_integers_score_only", Target::None, "times"),
+    figure("security_bits", Target::None, "bits"),
+    figure("cores", Target::None, ""),
+];
+
+/// Of look-ups beside tfhe's own calls, `image-1024` and its one-level variant.
+pub(crate) const ENGINE: [Figure; 42] = [
+    figure("table_speedup_vs_tfhe_single_1t", AtLeast(8.0), "times"),
+    figure("table_speedup_vs_tfhe_single_2t", AtLeast(8.0), "times"),
+    figure("table_speedup_vs_tfhe_single_1t_one_level", Target::None, "times"),
+    figure("table_speedup_vs_tfhe_single_2t_one_level", Target::None, "times"),
+    figure("rotation_speedup_vs_tfhe_batch", AtLeast(4.0), "times"),
+    figure("rotation_speedup_vs_tfhe_batch_1t", Target::None, "times"),
+    figure("rotation_speedup_vs_tfhe_batch_one_level", Target::None, "times"),
+    figure(
+        "rotation_speedup_vs_tfhe_batch_1t_one_level",
+        Target::None,
+        "times",
+    ),
+    figure("table_ms_1t", Target::None, "ms"),
+    figure("table_ms_2t", AtMost(1.25), "ms"),
+    figure("table_ms_1t_one_level", Target::None, "ms"),
+    figure("table_ms_2t_one_level", Target::None, "ms"),
+    figure("rotation_ms_1t", Target::None, "ms"),
+    figure("rotation_ms_2t", Target::None, "ms"),
+    figure("rotation_ms_1t_one_level", Target::None, "ms"),
+    figure("rotation_ms_2t_one_level", Target::None, "ms"),
+    figure("keyswitch_ms_1t", Target::None, "ms"),
+    figure("keyswitch_share", AtMost(0.10), ""),
+    figure("peak_gflops", Target::None, "Gflop/s"),
+    figure("peak_gflops_2t", Target::None, "Gflop/s per core"),
+    figure("rotation_gflop", Target::None, "Gflop"),
+    figure("rotation_gflop_one_level", Target::None, "Gflop"),
+    figure("peak_fraction", AtLeast(0.40), ""),
+    figure("peak_fraction_1t", Target::None, ""),
+    figure("peak_fraction_one_level", Target::None, ""),
+    figure("speedup_two_cores", AtLeast(1.9), "times"),
+    figure("tfhe_table_ms_1t", Target::None, "ms"),
+    figure("tfhe_table_ms_2t", Target::None, "ms"),
+    figure("tfhe_table_ms_1t_one_level", Target::None, "ms"),
+    figure("tfhe_table_ms_2t_one_level", Target::None, "ms"),
+    figure("tfhe_rotation_batch_ms_1t", Target::None, "ms"),
+    figure("tfhe_rotation_batch_ms_2t", Target::None, "ms"),
+    figure("tfhe_keyswitch_ms_1t", Target::None, "ms"),
+    size("request_bytes", AtMost(12_288.0)),
+    size("answer_bytes", AtMost(8_192.0)),
+    size("eval_key_wire_bytes", AtMost(67_108_864.0)),
+    size("eval_key_memory_bytes", Target::None),
+    figure("security_bits", AtLeast(130.0), "bits"),
+    figure("keygen_s", Target::None, "s"),
+    figure("waiting_share", Target::None, ""),
+    figure("avx512", Target::None, ""),
+    figure("cores", Target::None, ""),
+];
+
+/// Of whole encrypted patches of the stand-in network.
+pub(crate) const VGG11_PATCH: [Figure; 21] = [
+    figure("vgg11_tables", Exactly(151_552.0), ""),
+    figure("vgg11_patch_s", AtMost(215.0), "s"),
+    figure("linear_share", AtMost(0.10), ""),
+    figure("keyswitch_share", Target::None, ""),
+    figure("rotation_share", Target::None, ""),
+    figure("peak_rss_mib", AtMost(3072.0), "MiB"),
+    figure("table_ms", Target::None, "ms"),
+    figure("patches", Target::None, ""),
+    figure("argmax_agreement", Target::None, ""),
+    figure("logit_deviation", Target::None, "steps"),
+    figure("logit_deviation_predicted", Target::None, "steps"),
+    figure("simulated_patches", Target::None, ""),
+    figure("simulated_argmax_agreement", Target::None, ""),
+    figure("simulated_logit_deviation", Target::None, "steps"),
+    figure("simulated_margin_patches", Target::None, ""),
+    figure("simulated_class_changes_beyond_margin", Exactly(0.0), ""),
+    figure("keygen_s", Target::None, "s"),
+    figure("load_keys_s", Target::None, "s"),
+    size("eval_key_wire_bytes", AtMost(67_108_864.0)),
+    figure("waiting_share", Target::None, ""),
+    figure("cores", Target::None, ""),
+];
+
+/// Prints the figures that `report` holds: those listed, in their order, then the others by name.
+pub(crate) fn show(report: &Map<String, Value>, figures: &[Figure]) {
+    let listed = figures.iter().filter_map(|figure| figure.row(report));
+    let unlisted = report
+        .iter()
+        .filter(|(name, _)| figures.iter().all(|figure| figure.name != name.as_str()))
+        .map(|(name, value)| vec![name.clone(), value.to_string(), String::new(), String::new()]);
+    let rows: Vec<Vec<String>> = listed.chain(unlisted).collect();
+    table(&["figure", "measured", "target", ""], &rows);
+}
+
+impl Figure {
+    fn row(&self, report: &Map<String, Value>) -> Option<Vec<String>> {
+        let value = report.get(self.name)?.as_f64()?;
+        let show = |limit| self.unit.show(limit);
+        let target = match self.target {
+            Target::None => String::new(),
+            AtMost(limit) => format!("at most {}", show(limit)),
+            AtLeast(limit) => format!("at least {}", show(limit)),
+            Exactly(limit) => format!("exactly {}", show(limit)),
+        };
+        let verdict = self.target.verdict(value).to_owned();
+        Some(vec![self.name.to_owned(), show(value), target, verdict])
+    }
+}
+
+impl Target {
+    fn verdict(self, value: f64) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::AtMost(limit) | Self::Exactly(limit) if value > limit => "ABOVE",
+            Self::AtLeast(limit) | Self::Exactly(limit) if value < limit => "BELOW",
+            _ => "ok",
+        }
+    }
+}
+
+impl Unit {
+    fn show(self, value: f64) -> String {
+        match self {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "sizes are whole and positive"
+            )]
+            Self::Bytes => bytes(value as u64),
+            Self::Plain(unit) => format!("{value} {unit}").trim_end().to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_may_have_to_be_small_large_or_exact() {
+        assert_eq!(AtMost(2.0).verdict(2.0), "ok");
+        assert_eq!(AtMost(2.0).verdict(2.1), "ABOVE");
+        assert_eq!(AtLeast(8.0).verdict(8.0), "ok");
+        assert_eq!(AtLeast(8.0).verdict(7.9), "BELOW");
+        assert_eq!(Exactly(3.0).verdict(3.0), "ok");
+        assert_eq!(Exactly(3.0).verdict(2.0), "BELOW");
+        assert_eq!(Exactly(3.0).verdict(4.0), "ABOVE");
+        assert_eq!(Target::None.verdict(4.0), "");
+    }
+
+    #[test]
+    fn a_figure_is_shown_with_its_target_and_a_missing_one_is_not() {
+        let mut report = Map::new();
+        report.insert("security_bits".to_owned(), Value::from(130.6));
+        let rows: Vec<_> = ENGINE.iter().filter_map(|figure| figure.row(&report)).collect();
+        assert_eq!(rows, [["security_bits", "130.6 bits", "at least 130 bits", "ok"]]);
+    }
+}
