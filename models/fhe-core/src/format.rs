@@ -3,7 +3,7 @@
 //! All three begin with a magic number, a kind and the hash of their parameters, and have exactly the length
 //! the parameters and the circuit imply: a peer's length claim never decides an allocation.
 
-use crate::{ParameterSet, Plan, packed_len, unpack};
+use crate::{OutputPlan, ParameterSet, Plan, packed_len, unpack};
 
 /// Bytes of a mask seed.
 pub const SEED_BYTES: usize = 16;
@@ -101,10 +101,20 @@ impl Kind {
     }
 }
 
-/// The evaluation keys of one client: a seeded key-switching key and a seeded bootstrapping key.
+/// A key as it travels: the seed its masks are expanded from, and its bodies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeededKey {
+    /// Mask seed.
+    pub seed: [u8; SEED_BYTES],
+    /// Bodies.
+    pub bodies: Vec<u64>,
+}
+
+/// The evaluation keys of one client: seeded keys of the key switch, the bootstrap and, where the parameters
+/// pack answers, the packing key switch.
 ///
 /// Words are bodies in tfhe's container order: the key switch `[k N][levels]`, the bootstrap
-/// `[n][levels][k + 1][N]`.
+/// `[n][levels][k + 1][N]`, the packing `[k N][levels][N_p]` with the packing's own polynomial size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvaluationKeyParts {
     /// Mask seed of the key-switching key.
@@ -115,6 +125,8 @@ pub struct EvaluationKeyParts {
     pub bootstrap_seed: [u8; SEED_BYTES],
     /// Bodies of the bootstrapping key.
     pub bootstrap: Vec<u64>,
+    /// The packing key, exactly where the parameters have a packing.
+    pub packing: Option<SeededKey>,
 }
 
 impl EvaluationKeyParts {
@@ -128,21 +140,30 @@ impl EvaluationKeyParts {
         set.lwe_dimension * set.rotation_levels as usize * (set.glwe_dimension + 1) * set.polynomial_size
     }
 
+    /// Words of the packing key; 0 without packing.
+    pub fn packing_len(set: &ParameterSet) -> usize {
+        set.packing.as_ref().map_or(0, |packing| {
+            set.large_dimension() * packing.levels as usize * packing.polynomial_size
+        })
+    }
+
     /// Bytes of the object.
     pub fn byte_len(set: &ParameterSet) -> usize {
-        let bits = set.key_body_bits;
-        let bodies = packed_len(Self::key_switch_len(set), bits) + packed_len(Self::bootstrap_len(set), bits);
-        HEADER_BYTES + 2 * SEED_BYTES + bodies
+        let key = |words| SEED_BYTES + packed_len(words, set.key_body_bits);
+        let packing = set.packing.as_ref().map_or(0, |_| key(Self::packing_len(set)));
+        HEADER_BYTES + key(Self::key_switch_len(set)) + key(Self::bootstrap_len(set)) + packing
     }
 
     /// The object's bytes; bodies are rounded to the parameters' bits.
     pub fn to_bytes(&self, set: &ParameterSet) -> Vec<u8> {
         let mut out = Kind::EvaluationKeys.header(set);
         out.reserve_exact(Self::byte_len(set) - out.len());
-        for (seed, bodies) in [
+        let keys = [
             (&self.key_switch_seed, &self.key_switch),
             (&self.bootstrap_seed, &self.bootstrap),
-        ] {
+        ];
+        let packing = self.packing.as_ref().map(|key| (&key.seed, &key.bodies));
+        for (seed, bodies) in keys.into_iter().chain(packing) {
             out.extend_from_slice(seed);
             out.extend(crate::pack(bodies.iter().copied(), set.key_body_bits));
         }
@@ -154,21 +175,33 @@ impl EvaluationKeyParts {
     /// # Errors
     /// [`FormatError`] unless it is exactly an object of these parameters.
     pub fn from_bytes(set: &ParameterSet, bytes: &[u8]) -> Result<Self, FormatError> {
-        let kind = Kind::EvaluationKeys;
-        let rest = kind.content(set, bytes, Self::byte_len(set) - HEADER_BYTES)?;
-        let (key_switch_seed, rest) = split_seed(rest);
-        let (count, bits) = (Self::key_switch_len(set), set.key_body_bits);
-        let (packed, rest) = rest.split_at(packed_len(count, bits));
-        let key_switch = kind.words(packed, count, bits)?;
-        let (bootstrap_seed, packed) = split_seed(rest);
-        let bootstrap = kind.words(packed, Self::bootstrap_len(set), bits)?;
+        let rest = Kind::EvaluationKeys.content(set, bytes, Self::byte_len(set) - HEADER_BYTES)?;
+        let (key_switch, rest) = split_key(set, rest, Self::key_switch_len(set))?;
+        let (bootstrap, rest) = split_key(set, rest, Self::bootstrap_len(set))?;
+        let packing = match set.packing {
+            Some(_) => Some(split_key(set, rest, Self::packing_len(set))?.0),
+            None => None,
+        };
         Ok(Self {
-            key_switch_seed,
-            key_switch,
-            bootstrap_seed,
-            bootstrap,
+            key_switch_seed: key_switch.seed,
+            key_switch: key_switch.bodies,
+            bootstrap_seed: bootstrap.seed,
+            bootstrap: bootstrap.bodies,
+            packing,
         })
     }
+}
+
+/// Splits a key of `words` bodies off `bytes`, whose length the caller has checked.
+fn split_key<'a>(
+    set: &ParameterSet,
+    bytes: &'a [u8],
+    words: usize,
+) -> Result<(SeededKey, &'a [u8]), FormatError> {
+    let (seed, rest) = split_seed(bytes);
+    let (packed, rest) = rest.split_at(packed_len(words, set.key_body_bits));
+    let bodies = Kind::EvaluationKeys.words(packed, words, set.key_body_bits)?;
+    Ok((SeededKey { seed, bodies }, rest))
 }
 
 /// An encrypted item: its inputs as coefficients of seeded GLWE ciphertexts, only used bodies sent.
@@ -212,26 +245,40 @@ impl Item {
     }
 }
 
-/// An encrypted answer: per output element one LWE ciphertext under the large secret, mask then body,
-/// switched to the bits its kind of output needs.
+/// An encrypted answer: the elements of all outputs, in the circuit's order, switched to the bits their kind
+/// of output needs.
+///
+/// Without packing each element is one LWE ciphertext under the large secret: k N mask words, then the body.
+/// With packing each GLWE ciphertext under the packing secret holds the next N_p elements, element i of them
+/// in coefficient i: k_p N_p mask words, then the bodies of used coefficients only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// One ciphertext of k N + 1 words per output element, in the circuit's order.
+    /// The ciphertexts' words.
     pub ciphertexts: Vec<Vec<u64>>,
 }
 
 impl Answer {
-    fn lengths(plan: &Plan) -> impl Iterator<Item = (usize, u32)> + '_ {
-        let words = plan.parameters().large_dimension() + 1;
-        plan.outputs()
-            .iter()
-            .flat_map(move |o| std::iter::repeat_n((words, o.answer_bits), o.len))
+    /// Words and bits per word of each ciphertext of an answer of `plan`.
+    pub fn lengths(plan: &Plan) -> Vec<(usize, u32)> {
+        let Some(packing) = &plan.parameters().packing else {
+            let words = plan.parameters().large_dimension() + 1;
+            let output = |o: &OutputPlan| std::iter::repeat_n((words, o.answer_bits), o.len);
+            return plan.outputs().iter().flat_map(output).collect();
+        };
+        // Outputs share ciphertexts, so the most demanding one decides for all.
+        let bits = plan.outputs().iter().map(|o| o.answer_bits).max().unwrap_or(1);
+        let (size, elements) = (packing.polynomial_size, plan.output_len());
+        (0..elements)
+            .step_by(size)
+            .map(|first| (packing.dimension() + size.min(elements - first), bits))
+            .collect()
     }
 
     /// Bytes of an answer of `plan`.
     pub fn byte_len(plan: &Plan) -> usize {
         HEADER_BYTES
             + Self::lengths(plan)
+                .into_iter()
                 .map(|(words, bits)| packed_len(words, bits))
                 .sum::<usize>()
     }

@@ -41,13 +41,15 @@ pub enum ParameterError {
     },
     /// No recorded estimate shows enough security.
     #[error(
-        "the {secret} secret of dimension {dimension} has no recorded estimate of at least {want_bits} bits"
+        "the {secret} secret of dimension {dimension} in blocks of {block} has no recorded estimate of at least {want_bits} bits"
     )]
     Insecure {
         /// Which secret.
         secret: &'static str,
         /// Its dimension.
         dimension: usize,
+        /// Its key bits per block.
+        block: usize,
         /// Bits needed.
         want_bits: f64,
     },
@@ -62,6 +64,8 @@ struct Wire {
     glwe_dimension: usize,
     glwe_noise_log2: f64,
     lwe_dimension: usize,
+    #[serde(default = "uniform")]
+    lwe_block: usize,
     lwe_noise_log2: f64,
     rotation_base_log2: u32,
     rotation_levels: u32,
@@ -71,14 +75,68 @@ struct Wire {
     key_body_bits: u32,
     exact_answer_bits: u32,
     table_answer_bits: u32,
+    packing: Option<Packing>,
     /// For people; what counts is this build's own record.
     security: serde_json::Value,
 }
 
+/// Block size of a uniform binary secret, what files without blocks mean.
+fn uniform() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde calls")]
+fn is_uniform(block: &usize) -> bool {
+    *block == uniform()
+}
+
+/// Words of the ciphertexts between look-ups, large keys and rotations aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WordSize {
+    /// 2^-32 of the torus: the batched path.
+    Bits32,
+    /// 2^-64 of the torus: one ciphertext at a time.
+    Bits64,
+}
+
+impl WordSize {
+    /// Bits of a word.
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::Bits32 => 32,
+            Self::Bits64 => 64,
+        }
+    }
+}
+
+/// How the outputs of an answer are packed into few GLWE ciphertexts, under a uniform binary secret of its
+/// own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Packing {
+    /// Outputs of one ciphertext; a power of two, 64 to 16384.
+    pub polynomial_size: usize,
+    /// Mask polynomials of a ciphertext; 1 to 64.
+    pub glwe_dimension: usize,
+    /// Noise of the packing key.
+    pub noise_log2: f64,
+    /// Bits of a digit in the decomposition.
+    pub base_log2: u32,
+    /// Levels of the decomposition.
+    pub levels: u32,
+}
+
+impl Packing {
+    /// Dimension of its secret, `glwe_dimension * polynomial_size`.
+    pub fn dimension(&self) -> usize {
+        self.glwe_dimension * self.polynomial_size
+    }
+}
+
 /// Parameters that clear the security bound.
 ///
-/// Torus words have 64 bits; noise is a Gaussian whose standard deviation is given as log2 in units of the
-/// torus; secrets are uniform binary.
+/// Noise is a Gaussian whose standard deviation is given as log2 in units of the torus. The small secret is
+/// uniform binary or has at most one 1 in each block; the others are uniform binary.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ParameterSet {
     /// Name of the set, for people.
@@ -91,6 +149,10 @@ pub struct ParameterSet {
     pub glwe_noise_log2: f64,
     /// n, dimension of the small LWE secret that the rotation runs over; at most k N.
     pub lwe_dimension: usize,
+    /// Key bits of a block of the small secret: at most one is 1, all patterns equally likely; 1 to 8, dividing
+    /// n. Blocks of one bit make a uniform binary secret.
+    #[serde(skip_serializing_if = "is_uniform")]
+    pub lwe_block: usize,
     /// Noise of the key-switching key.
     pub lwe_noise_log2: f64,
     /// Bits of a digit in the rotation's decomposition.
@@ -109,6 +171,9 @@ pub struct ParameterSet {
     pub exact_answer_bits: u32,
     /// Bits kept of each word of a looked-up output.
     pub table_answer_bits: u32,
+    /// Packing of answers; without it each output is a ciphertext.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packing: Option<Packing>,
 }
 
 impl ParameterSet {
@@ -139,6 +204,7 @@ impl ParameterSet {
             glwe_dimension: wire.glwe_dimension,
             glwe_noise_log2: wire.glwe_noise_log2,
             lwe_dimension: wire.lwe_dimension,
+            lwe_block: wire.lwe_block,
             lwe_noise_log2: wire.lwe_noise_log2,
             rotation_base_log2: wire.rotation_base_log2,
             rotation_levels: wire.rotation_levels,
@@ -148,6 +214,7 @@ impl ParameterSet {
             key_body_bits: wire.key_body_bits,
             exact_answer_bits: wire.exact_answer_bits,
             table_answer_bits: wire.table_answer_bits,
+            packing: wire.packing,
         };
         set.check_ranges()?;
         set.check_security()?;
@@ -164,11 +231,25 @@ impl ParameterSet {
         (self.glwe_dimension + 1) * self.polynomial_size
     }
 
-    /// Security of the weaker of the two secrets by the recorded estimates, in bits.
+    /// Words of the ciphertexts between look-ups: 32 bits where the small secret has blocks.
+    pub fn words(&self) -> WordSize {
+        if self.lwe_block > 1 {
+            WordSize::Bits32
+        } else {
+            WordSize::Bits64
+        }
+    }
+
+    /// Mean of a bit of the small secret.
+    pub fn mean_small_bit(&self) -> f64 {
+        1.0 / f64::from(u32::try_from(self.lwe_block + 1).unwrap_or(u32::MAX))
+    }
+
+    /// Security of the weakest secret by the recorded estimates, in bits.
     pub fn security_bits(&self) -> f64 {
-        let small = security_bits(self.lwe_dimension, self.lwe_noise_log2);
-        let large = security_bits(self.large_dimension(), self.glwe_noise_log2);
-        small.zip(large).map_or(0.0, |(a, b)| a.min(b))
+        self.secrets()
+            .map(|s| security_bits(s.dimension, s.block, s.noise_log2).unwrap_or(0.0))
+            .fold(f64::INFINITY, f64::min)
     }
 
     /// SHA-256 of the canonical JSON form, by which keys, items and receipts name the set.
@@ -178,65 +259,156 @@ impl ParameterSet {
     }
 
     fn check_ranges(&self) -> Result<(), ParameterError> {
-        let digits = |base: u32, levels: u32, max: u32| {
-            base >= 1 && levels >= 1 && base.checked_mul(levels).is_some_and(|bits| bits <= max)
-        };
-        let kept = |bits: u32| (16..=64).contains(&bits);
-        let noise = |log2: f64| (-62.0..=-2.0).contains(&log2);
+        let words = self.words().bits();
         let n = self.polynomial_size;
+        let batched = self.words() == WordSize::Bits32;
         let rules = [
             (self.name.len() <= 64, "name", "up to 64 bytes"),
             (
-                n.is_power_of_two() && (512..=16384).contains(&n),
+                is_size(n, 512),
                 "polynomial_size",
                 "a power of two from 512 to 16384",
             ),
             ((1..=8).contains(&self.glwe_dimension), "glwe_dimension", "1 to 8"),
-            (noise(self.glwe_noise_log2), "glwe_noise_log2", "-62 to -2"),
-            (noise(self.lwe_noise_log2), "lwe_noise_log2", "-62 to -2"),
+            (
+                !batched || self.glwe_dimension <= 2,
+                "glwe_dimension",
+                "1 or 2 with blocks",
+            ),
+            (is_noise(self.glwe_noise_log2), "glwe_noise_log2", "-62 to -2"),
+            (is_noise(self.lwe_noise_log2), "lwe_noise_log2", "-62 to -2"),
             (
                 (256..=4096).contains(&self.lwe_dimension),
                 "lwe_dimension",
                 "256 to 4096",
             ),
             (
-                digits(self.rotation_base_log2, self.rotation_levels, 52),
+                (1..=8).contains(&self.lwe_block) && self.lwe_dimension.is_multiple_of(self.lwe_block),
+                "lwe_block",
+                "1 to 8, dividing lwe_dimension",
+            ),
+            (
+                are_digits(self.rotation_base_log2, self.rotation_levels, 52),
                 "rotation_levels",
                 "at least 1, with base at most 52 bits in all",
             ),
             (
-                digits(self.key_switch_base_log2, self.key_switch_levels, 52),
-                "key_switch_levels",
-                "at least 1, with base at most 52 bits in all",
+                !batched || self.rotation_levels <= 3,
+                "rotation_levels",
+                "1 to 3 with blocks",
             ),
-            (kept(self.input_body_bits), "input_body_bits", "16 to 64"),
-            (kept(self.key_body_bits), "key_body_bits", "16 to 64"),
-            (kept(self.exact_answer_bits), "exact_answer_bits", "16 to 64"),
-            (kept(self.table_answer_bits), "table_answer_bits", "16 to 64"),
+            (
+                are_digits(self.key_switch_base_log2, self.key_switch_levels, 52.min(words)),
+                "key_switch_levels",
+                "at least 1, with base at most 52 bits in all, 32 with blocks",
+            ),
+            (
+                !batched || self.key_switch_base_log2 <= 8,
+                "key_switch_base_log2",
+                "1 to 8 with blocks",
+            ),
+            (is_kept(self.input_body_bits), "input_body_bits", "16 to 64"),
+            (is_kept(self.key_body_bits), "key_body_bits", "16 to 64"),
+            (is_kept(self.exact_answer_bits), "exact_answer_bits", "16 to 64"),
+            (is_kept(self.table_answer_bits), "table_answer_bits", "16 to 64"),
         ];
-        match rules.into_iter().find(|(holds, ..)| !holds) {
+        let packing = self.packing.iter().flat_map(packing_rules);
+        match rules.into_iter().chain(packing).find(|(holds, ..)| !holds) {
             Some((_, name, allowed)) => Err(ParameterError::OutOfRange { name, allowed }),
             None => Ok(()),
         }
     }
 
-    fn check_security(&self) -> Result<(), ParameterError> {
-        let secrets = [
-            ("small", self.lwe_dimension, self.lwe_noise_log2),
-            ("large", self.large_dimension(), self.glwe_noise_log2),
-        ];
-        for (secret, dimension, noise_log2) in secrets {
-            let enough = security_bits(dimension, noise_log2).is_some_and(|bits| bits >= MIN_SECURITY_BITS);
-            if !enough {
-                return Err(ParameterError::Insecure {
-                    secret,
-                    dimension,
-                    want_bits: MIN_SECURITY_BITS,
-                });
-            }
-        }
-        Ok(())
+    fn secrets(&self) -> impl Iterator<Item = Secret> {
+        let small = Secret {
+            name: "small",
+            dimension: self.lwe_dimension,
+            block: self.lwe_block,
+            noise_log2: self.lwe_noise_log2,
+        };
+        let large = Secret {
+            name: "large",
+            dimension: self.large_dimension(),
+            block: uniform(),
+            noise_log2: self.glwe_noise_log2,
+        };
+        let packing = self.packing.as_ref().map(|packing| Secret {
+            name: "packing",
+            dimension: packing.dimension(),
+            block: uniform(),
+            noise_log2: packing.noise_log2,
+        });
+        [small, large].into_iter().chain(packing)
     }
+
+    fn check_security(&self) -> Result<(), ParameterError> {
+        let weak = self.secrets().find(|secret| {
+            security_bits(secret.dimension, secret.block, secret.noise_log2)
+                .is_none_or(|bits| bits < MIN_SECURITY_BITS)
+        });
+        match weak {
+            Some(Secret {
+                name,
+                dimension,
+                block,
+                ..
+            }) => Err(ParameterError::Insecure {
+                secret: name,
+                dimension,
+                block,
+                want_bits: MIN_SECURITY_BITS,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the security of a secret depends on.
+struct Secret {
+    name: &'static str,
+    dimension: usize,
+    block: usize,
+    noise_log2: f64,
+}
+
+/// Whether it holds, the parameter's name in the file, what is allowed.
+type Rule = (bool, &'static str, &'static str);
+
+fn packing_rules(packing: &Packing) -> [Rule; 4] {
+    [
+        (
+            is_size(packing.polynomial_size, 64),
+            "packing.polynomial_size",
+            "a power of two from 64 to 16384",
+        ),
+        (
+            (1..=64).contains(&packing.glwe_dimension),
+            "packing.glwe_dimension",
+            "1 to 64",
+        ),
+        (is_noise(packing.noise_log2), "packing.noise_log2", "-62 to -2"),
+        (
+            are_digits(packing.base_log2, packing.levels, 52),
+            "packing.levels",
+            "at least 1, with base at most 52 bits in all",
+        ),
+    ]
+}
+
+fn is_size(coefficients: usize, min: usize) -> bool {
+    coefficients.is_power_of_two() && (min..=16384).contains(&coefficients)
+}
+
+fn are_digits(base_log2: u32, levels: u32, max_bits: u32) -> bool {
+    base_log2 >= 1 && levels >= 1 && base_log2.checked_mul(levels).is_some_and(|bits| bits <= max_bits)
+}
+
+fn is_kept(bits: u32) -> bool {
+    (16..=64).contains(&bits)
+}
+
+fn is_noise(log2: f64) -> bool {
+    (-62.0..=-2.0).contains(&log2)
 }
 
 #[cfg(test)]
@@ -244,13 +416,104 @@ mod tests {
     use super::*;
 
     const SHIPPED: &str = include_str!("../parameters/record-2048.json");
+    const IMAGE: &str = include_str!("../parameters/image-1024.json");
 
     #[test]
-    fn the_shipped_set_has_at_least_130_bits() {
+    fn the_shipped_sets_have_at_least_the_stated_security() {
+        for (json, bits) in [(SHIPPED, 132.0), (IMAGE, 130.5)] {
+            let set = ParameterSet::from_json(json.as_bytes()).unwrap();
+            assert!(set.security_bits() >= bits, "{}", set.security_bits());
+            let stated: serde_json::Value = serde_json::from_str(json).unwrap();
+            assert!(stated["security"]["bits"].as_f64().unwrap() <= set.security_bits());
+        }
+    }
+
+    /// Keys in the field are stored under this hash: do not change this test.
+    #[test]
+    fn the_hash_of_a_set_without_blocks_is_that_of_version_0_1() {
         let set = ParameterSet::from_json(SHIPPED.as_bytes()).unwrap();
-        assert!(set.security_bits() >= 132.0, "{}", set.security_bits());
-        let stated: serde_json::Value = serde_json::from_str(SHIPPED).unwrap();
-        assert!(stated["security"]["bits"].as_f64().unwrap() <= set.security_bits());
+        let hex: String = set.hash().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            hex,
+            "c74122eaf83dd021de2f8fc8453d54e0f00311acabb8e98eeb2800817033a5c0"
+        );
+        assert_eq!(
+            (set.lwe_block, &set.packing, set.words()),
+            (1, &None, WordSize::Bits64)
+        );
+    }
+
+    #[test]
+    fn blocks_choose_the_words_and_the_mean_key_bit() {
+        let set = ParameterSet::from_json(IMAGE.as_bytes()).unwrap();
+        assert_eq!(set.words(), WordSize::Bits32);
+        assert!((set.mean_small_bit() - 0.2).abs() < 1e-12);
+    }
+
+    #[test]
+    fn names_what_blocks_and_packing_do_not_allow() {
+        let refusals = [
+            ("\"lwe_block\": 4", "\"lwe_block\": 3", "lwe_block"),
+            ("\"lwe_block\": 4", "\"lwe_block\": 0", "lwe_block"),
+            ("\"glwe_dimension\": 2", "\"glwe_dimension\": 3", "glwe_dimension"),
+            (
+                "\"rotation_levels\": 2",
+                "\"rotation_levels\": 4",
+                "rotation_levels",
+            ),
+            (
+                "\"key_switch_levels\": 8",
+                "\"key_switch_levels\": 17",
+                "key_switch_levels",
+            ),
+            (
+                "\"polynomial_size\": 256",
+                "\"polynomial_size\": 255",
+                "packing.polynomial_size",
+            ),
+            (
+                "\"glwe_dimension\": 8",
+                "\"glwe_dimension\": 65",
+                "packing.glwe_dimension",
+            ),
+            (
+                "\"base_log2\": 15,\n    ",
+                "\"base_log2\": 27,\n    ",
+                "packing.levels",
+            ),
+        ];
+        for (good, bad, want) in refusals {
+            let json = IMAGE
+                .replace(good, bad)
+                .replace("15,\n  \"rotation_levels\": 4", "13,\n  \"rotation_levels\": 4");
+            assert_ne!(json, IMAGE, "{want}");
+            let error = ParameterSet::from_json(json.as_bytes()).unwrap_err();
+            assert!(
+                matches!(error, ParameterError::OutOfRange { name, .. } if name == want),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_secrets_without_an_estimate_by_name() {
+        let weak = [
+            ("\"lwe_block\": 4", "\"lwe_block\": 1", "small"),
+            ("\"lwe_block\": 4", "\"lwe_block\": 8", "small"),
+            (
+                "\"noise_log2\": -48.32,\n    ",
+                "\"noise_log2\": -50.0,\n    ",
+                "packing",
+            ),
+            ("\"glwe_dimension\": 8", "\"glwe_dimension\": 7", "packing"),
+        ];
+        for (good, bad, want) in weak {
+            let error = ParameterSet::from_json(IMAGE.replace(good, bad).as_bytes()).unwrap_err();
+            assert!(
+                matches!(error, ParameterError::Insecure { secret, .. } if secret == want),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use obscura_circuit::{Circuit, Interval, Layer, Lut, Operation, OutputKind};
 
-use crate::{Answer, EvaluationKeyParts, Item, LookUpNoise, Noise, ParameterSet};
+use crate::{Answer, EvaluationKeyParts, Item, LookUpNoise, Noise, ParameterSet, WordSize};
 
 /// Deviations that separate a decoded integer from its neighbour: a wrong one has probability below 2^-49.
 const EXACT_DEVIATIONS: f64 = 8.0;
@@ -226,6 +226,16 @@ impl Plan {
     /// The outputs, in the circuit's order.
     pub fn outputs(&self) -> &[OutputPlan] {
         &self.outputs
+    }
+
+    /// Elements of all outputs.
+    pub fn output_len(&self) -> usize {
+        self.outputs.iter().map(|o| o.len).sum()
+    }
+
+    /// Words of the ciphertexts between look-ups.
+    pub fn words(&self) -> WordSize {
+        self.parameters.words()
     }
 
     /// The largest stated error of the circuit's tables, in entries; 0 without tables.

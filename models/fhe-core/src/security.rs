@@ -3,16 +3,19 @@
 //! Estimates are of the lattice estimator (<https://github.com/malb/lattice-estimator>), commit
 //! `27a581bb8e9d49f5e9e2db315bd48ac769d5f5f5` of 2026-06-06 under SageMath 9.5, with its default cost model
 //! (MATZOV, GSA), q = 2^64, unlimited samples: the cheapest of uSVP, BDD, dual hybrid and primal hybrid.
-//! They assume circular security, as all TFHE bootstrapping does.
+//! Block-binary secrets are estimated as sparse binary ones of their mean weight. `parameters/estimates.json`
+//! holds inputs and outputs of every run. All assume circular security, as all TFHE bootstrapping does.
 
 /// Least accepted security, in bits: 128 and a margin of two.
 pub const MIN_SECURITY_BITS: f64 = 130.0;
 
 /// One run of the estimator.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RecordedEstimate {
-    /// LWE dimension, uniform binary secret.
+    /// LWE dimension.
     pub dimension: usize,
+    /// Key bits of a block, at most one of them 1; 1 for a uniform binary secret.
+    pub block: usize,
     /// log2 of the noise's standard deviation, in units of the torus.
     pub noise_log2: f64,
     /// log2 of the cost of primal uSVP.
@@ -35,19 +38,36 @@ impl RecordedEstimate {
     }
 }
 
-/// Every recorded estimate for uniform binary secrets.
-pub const RECORDED: [RecordedEstimate; 5] = [
-    row(768, -16.46, [139.513, 136.854, 132.470, 166.603]),
-    row(880, -19.2462, [138.727, 136.489, 132.469, 165.926]),
-    row(900, -19.744, [138.736, 136.394, 132.489, 165.775]),
-    row(920, -20.2418, [138.531, 136.363, 132.009, 165.783]),
-    row(2048, -48.32, [136.054, 134.917, 133.089, 162.943]),
+/// Every recorded estimate: dimension, block, noise, then uSVP, BDD, dual hybrid, primal hybrid.
+pub const RECORDED: &[RecordedEstimate] = &[
+    row(768, 1, -16.46, [139.513, 136.854, 132.470, 166.603]),
+    row(880, 1, -19.2462, [138.727, 136.489, 132.469, 165.926]),
+    row(900, 1, -19.744, [138.736, 136.394, 132.489, 165.775]),
+    row(920, 1, -20.2418, [138.531, 136.363, 132.009, 165.783]),
+    row(2048, 1, -48.32, [136.054, 134.917, 133.089, 162.943]),
+    row(780, 3, -16.46, [139.793, 137.133, 131.404, 155.583]),
+    row(780, 4, -16.36, [139.497, 136.770, 130.639, 148.099]),
+    row(800, 4, -16.86, [139.297, 136.719, 130.661, 148.338]),
+    row(828, 4, -17.5, [139.622, 137.036, 131.196, 148.905]),
+    row(860, 4, -18.3, [139.428, 136.910, 131.231, 149.346]),
+    row(725, 5, -14.86, [139.847, 136.859, 130.446, 139.997]),
+    row(750, 5, -15.6, [138.831, 135.963, 130.550, 140.129]),
+    row(785, 5, -16.36, [139.278, 136.690, 130.399, 141.250]),
+    row(805, 5, -16.86, [139.283, 136.698, 130.420, 141.834]),
+    row(830, 5, -17.5, [139.064, 136.481, 130.447, 142.112]),
+    row(732, 6, -14.86, [140.152, 137.270, 130.696, 134.289]),
+    row(762, 6, -15.6, [139.982, 137.250, 130.861, 134.996]),
+    row(792, 6, -16.36, [139.786, 137.127, 130.646, 135.940]),
+    row(810, 6, -16.86, [139.285, 136.710, 130.423, 135.847]),
+    row(834, 6, -17.5, [138.824, 136.375, 130.213, 136.358]),
+    row(819, 7, -16.86, [140.121, 137.463, 131.181, 131.417]),
 ];
 
-const fn row(dimension: usize, noise_log2: f64, bits: [f64; 4]) -> RecordedEstimate {
+const fn row(dimension: usize, block: usize, noise_log2: f64, bits: [f64; 4]) -> RecordedEstimate {
     let [usvp, bdd, dual_hybrid, primal_hybrid] = bits;
     RecordedEstimate {
         dimension,
+        block,
         noise_log2,
         usvp,
         bdd,
@@ -56,12 +76,14 @@ const fn row(dimension: usize, noise_log2: f64, bits: [f64; 4]) -> RecordedEstim
     }
 }
 
-/// Security of LWE with a uniform binary secret, in bits, by the best recorded row it is at least as hard
-/// as: dimension and noise both no smaller. `None` when no row supports it.
+/// Security of LWE with a secret of blocks of `block` bits (1: uniform binary), in bits, by the best recorded
+/// row it is at least as hard as: the same block, dimension and noise both no smaller. `None` when no row
+/// supports it.
 ///
 /// More dimensions or more noise never help an attacker, so a row is a lower bound for all that dominate it.
-pub fn security_bits(dimension: usize, noise_log2: f64) -> Option<f64> {
-    let dominated = |r: &&RecordedEstimate| dimension >= r.dimension && noise_log2 >= r.noise_log2;
+pub fn security_bits(dimension: usize, block: usize, noise_log2: f64) -> Option<f64> {
+    let dominated =
+        |r: &&RecordedEstimate| block == r.block && dimension >= r.dimension && noise_log2 >= r.noise_log2;
     RECORDED
         .iter()
         .filter(dominated)
@@ -80,9 +102,34 @@ mod tests {
 
     #[test]
     fn gives_no_credit_beyond_the_record() {
-        assert_eq!(security_bits(900, -19.744), Some(132.489));
-        assert_eq!(security_bits(899, -19.744), None);
-        assert_eq!(security_bits(900, -19.745), None);
-        assert!(security_bits(901, -19.0).is_some());
+        assert_eq!(security_bits(900, 1, -19.744), Some(132.489));
+        assert_eq!(security_bits(899, 1, -19.744), None);
+        assert_eq!(security_bits(900, 1, -19.745), None);
+        assert!(security_bits(901, 1, -19.0).is_some());
+    }
+
+    #[test]
+    fn gives_no_credit_across_kinds_of_secrets() {
+        assert!(security_bits(800, 4, -16.86).is_some_and(|bits| bits >= 130.5));
+        assert_eq!(security_bits(800, 1, -18.0), None);
+        assert_eq!(security_bits(4000, 2, -16.86), None);
+    }
+
+    #[test]
+    fn the_record_is_what_the_estimator_wrote() {
+        let file: serde_json::Value =
+            serde_json::from_str(include_str!("../parameters/estimates.json")).unwrap();
+        let rows = file["rows"].as_array().unwrap();
+        let number = |row: &serde_json::Value, name: &str| row[name].as_f64().unwrap();
+        let recorded = |row: &serde_json::Value| RecordedEstimate {
+            dimension: serde_json::from_value(row["dimension"].clone()).unwrap(),
+            block: serde_json::from_value(row["block"].clone()).unwrap(),
+            noise_log2: number(row, "noise_log2"),
+            usvp: number(row, "usvp"),
+            bdd: number(row, "bdd"),
+            dual_hybrid: number(row, "dual_hybrid"),
+            primal_hybrid: number(row, "primal_hybrid"),
+        };
+        assert_eq!(rows.iter().map(recorded).collect::<Vec<_>>(), RECORDED);
     }
 }

@@ -35,6 +35,7 @@ fn answer() -> Vec<u8> {
         key_switch: words(EvaluationKeyParts::key_switch_len(&set)),
         bootstrap_seed: [2; 16],
         bootstrap: words(EvaluationKeyParts::bootstrap_len(&set)),
+        packing: None,
     };
     let keys = EvaluationKeys::from_bytes(&set, &parts.to_bytes(&set)).unwrap();
     let item = Item {
