@@ -53,13 +53,13 @@ enum Verb {
     },
     /// Trains a shipped model again; the same data give the same payload bytes.
     Train {
-        /// Which model.
-        #[arg(default_value = "cardio-lr", value_parser = ["cardio-lr"])]
+        /// Which model; derm-standin makes both dermoscopy stand-ins and the committed patches.
+        #[arg(default_value = "cardio-lr", value_parser = ["cardio-lr", "derm-standin"])]
         model: String,
-        /// Folder that holds the training data (nhanes/).
+        /// Folder that holds the training data (nhanes/; ham10000/ and imagenet-vgg/).
         #[arg(long, required_unless_present = "smoke")]
         data: Option<PathBuf>,
-        /// Made-up people instead of data; writes under target/, not the shipped model.
+        /// Made-up data instead; writes under target/, not the shipped model.
         #[arg(long, conflicts_with = "data")]
         smoke: bool,
     },
@@ -78,10 +78,13 @@ fn main() -> ExitCode {
         Verb::Bench(options) => bench::bench(&options),
         Verb::Soak { name } => Err(no_campaign(name)),
         Verb::Train {
-            model: _,
+            model,
             data,
             smoke: _,
-        } => train::train(data.as_deref()),
+        } => match model.as_str() {
+            "derm-standin" => train::derm_standin(data.as_deref()),
+            _ => train::train(data.as_deref()),
+        },
         Verb::ReleaseCheck { data } => release::release_check(data.as_deref()),
     };
     match outcome {

@@ -1,4 +1,4 @@
-//! `train`: the Python package under models/training, in an environment of exactly the locked versions.
+//! `train`: the Python packages under models/training, in an environment of exactly the locked versions.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,6 +15,13 @@ use crate::{
     tools,
     ui::say,
 };
+
+/// What `derm-standin` writes.
+const STANDIN_FOLDERS: [&str; 3] = [
+    "models/shipped/stand-in/derm-small",
+    "models/shipped/stand-in/derm-vgg11",
+    "tests/fixtures/patches",
+];
 
 /// Trains cardio-lr from `data` in place, and says whether the payload is the one that was there; without
 /// `data`, runs the whole pipeline on made-up people under `target/`.
@@ -43,6 +50,43 @@ pub(crate) fn train(data: Option<&Path>) -> Result<(), TaskError> {
         ));
     }
     Ok(())
+}
+
+/// Makes the dermoscopy stand-ins from `data` in place, then the committed patches and their golden logits, and
+/// says which files changed; without `data`, runs the whole pipeline on made-up images under `target/`.
+///
+/// # Errors
+/// [`TaskError`].
+pub(crate) fn derm_standin(data: Option<&Path>) -> Result<(), TaskError> {
+    let Some(data) = data else {
+        let out = target("standin-smoke")?;
+        run(training(&["-m", "derm_standin", "train", "--smoke", "--out"])?.arg(&out))?;
+        say(&format!("written: {}", out.display()));
+        return Ok(());
+    };
+    let data = absolute(data);
+    let folders = STANDIN_FOLDERS.map(|folder| repository().join(folder));
+    let before = all_files(&folders)?;
+    for verb in ["train", "fixtures"] {
+        run(training(&["-m", "derm_standin", verb, "--data"])?.arg(&data))?;
+    }
+    let changed = differences(&before, &all_files(&folders)?);
+    if changed.is_empty() {
+        say("Every file has the same bytes as before.");
+    } else {
+        say(&format!("CHANGED: {}", changed.join(", ")));
+    }
+    Ok(())
+}
+
+/// The files of several folders, by path; a folder that is not there has none.
+fn all_files(folders: &[PathBuf]) -> Result<BTreeMap<String, Vec<u8>>, TaskError> {
+    let mut found = BTreeMap::new();
+    for folder in folders.iter().filter(|folder| folder.is_dir()) {
+        let in_folder = |(name, bytes)| (folder.join(name).display().to_string(), bytes);
+        found.extend(files(folder)?.into_iter().map(in_folder));
+    }
+    Ok(found)
 }
 
 /// The files of a folder by name.
@@ -88,13 +132,15 @@ pub(crate) fn train_into(out: &Path, data: Option<&Path>) -> Result<(), TaskErro
     let mut train = training(&["-m", "cardio_lr", "train", "--out"])?;
     train.arg(out);
     match data {
-        // The command runs in the root of the repository; the user's path is relative to where they are.
-        Some(data) => train
-            .arg("--data")
-            .arg(std::path::absolute(data).unwrap_or_else(|_| data.to_owned())),
+        Some(data) => train.arg("--data").arg(absolute(data)),
         None => train.arg("--smoke"),
     };
     run(&mut train)
+}
+
+/// A command runs in the root of the repository; the user's path is relative to where they are.
+fn absolute(data: &Path) -> PathBuf {
+    std::path::absolute(data).unwrap_or_else(|_| data.to_owned())
 }
 
 /// The unit tests of the training and a short run of all of it.
