@@ -26,6 +26,12 @@ pub(crate) fn block_binary(bits: &mut [u64], block: usize, seeder: &mut OsSeeder
     }
 }
 
+/// Whether each block of `block` bits has at most one 1; looks at every bit, whatever it finds.
+pub(crate) fn is_block_binary(bits: &[u64], block: usize) -> bool {
+    let blocks = bits.chunks(block.max(1)).map(|block| block.iter().sum::<u64>());
+    blocks.fold(0, |excess, ones| excess | (ones >> 1)) == 0
+}
+
 /// A uniform number in 0..=max, by rejection.
 fn up_to(max: u64, generator: &mut RandomGenerator<DefaultRandomGenerator>) -> u64 {
     let mask = u64::MAX >> max.leading_zeros();

@@ -13,6 +13,9 @@ mod draw;
 mod encrypt;
 mod entropy;
 mod evaluation;
+#[doc(hidden)]
+pub mod measure;
+mod packing;
 mod product;
 mod rows;
 mod secret;
@@ -39,6 +42,9 @@ pub enum ClientError {
     /// The plan was made for other parameters than the keys.
     #[error("the keys belong to other parameters than the circuit")]
     MisuseParameters,
+    /// A ciphertext is not of the secret's dimension.
+    #[error("the ciphertext does not fit the secret's dimension")]
+    MisuseCiphertext,
     /// The inputs do not number what the circuit takes.
     #[error("the circuit takes {want} inputs, got {got}")]
     MisuseInputCount {

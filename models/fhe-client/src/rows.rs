@@ -4,6 +4,7 @@
 //! bodies are computed here, because tfhe multiplies polynomials on one path for all shapes, and that took
 //! half of the time a person waits for new keys.
 
+use obscura_fhe_core::SeededKey;
 use rayon::prelude::*;
 use tfhe::core_crypto::{
     commons::math::random::{RandomGenerator, Seed},
@@ -40,7 +41,7 @@ impl Rows<'_> {
         u32::try_from(self.bits.len().div_ceil(self.bits_per_step)).unwrap_or(u32::MAX)
     }
 
-    /// The mask seed and the bodies `[bits][rows per bit][N]` of a fresh list.
+    /// A fresh list, bodies `[bits][rows per bit][N]`.
     ///
     /// `add_message(bit, row, body)` adds the message of one row, `row` counting from 0 for each bit;
     /// `progress` hears of every step done.
@@ -51,7 +52,7 @@ impl Rows<'_> {
         &self,
         add_message: impl Fn(u64, usize, &mut [u64]) + Sync,
         progress: &mut dyn FnMut(),
-    ) -> Result<([u8; 16], Vec<u64>), ClientError> {
+    ) -> Result<SeededKey, ClientError> {
         let mask_seed = seed()?;
         let mut masks = RandomGenerator::<DefaultRandomGenerator>::new(to_tfhe(&mask_seed));
         let mut seeder = OsSeeder::new()?;
@@ -82,7 +83,10 @@ impl Rows<'_> {
                 });
             progress();
         }
-        Ok((mask_seed, bodies))
+        Ok(SeededKey {
+            seed: mask_seed,
+            bodies,
+        })
     }
 
     /// Fills in the bodies of one bit's rows, each noise plus message plus mask times secret.

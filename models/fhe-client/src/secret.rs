@@ -1,16 +1,22 @@
 //! The secret keys of one client for one parameter set.
 
-use obscura_fhe_core::{ParameterSet, pack, packed_len, unpack};
+use obscura_fhe_core::{Packing, ParameterSet, pack, packed_len, unpack};
 use tfhe::core_crypto::prelude::{GlweSecretKey, LweSecretKey, PolynomialSize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::{ClientError, draw::block_binary, entropy::OsSeeder};
+use crate::{
+    ClientError,
+    draw::{block_binary, is_block_binary},
+    entropy::OsSeeder,
+};
 
 const MAGIC: [u8; 4] = *b"OSK1";
 const HEADER_BYTES: usize = 4 + 32;
 
-/// The two uniform binary secrets of one client: the small one of dimension n and the large one of
-/// dimension k N.
+/// The secrets of one client: the small one of dimension n, the large one of dimension k N and, where the set
+/// packs answers, one of dimension `k_p * N_p`.
+///
+/// The small one is block binary, in each block at most one bit is 1; the others are uniform binary.
 ///
 /// Wiped on drop; neither `Clone` nor printable.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -19,6 +25,8 @@ pub struct SecretKeys {
     parameters: ParameterSet,
     small: Vec<u64>,
     large: Vec<u64>,
+    /// Invariant: empty without packing.
+    packing: Vec<u64>,
 }
 
 impl SecretKeys {
@@ -28,14 +36,22 @@ impl SecretKeys {
     /// [`ClientError::DeviceEntropy`].
     pub fn generate(parameters: &ParameterSet) -> Result<Self, ClientError> {
         let mut seeder = OsSeeder::new()?;
-        let mut keys = Self {
-            parameters: parameters.clone(),
+        let mut keys = Self::zero(parameters);
+        block_binary(&mut keys.small, parameters.lwe_block, &mut seeder);
+        block_binary(&mut keys.large, 1, &mut seeder);
+        block_binary(&mut keys.packing, 1, &mut seeder);
+        Ok(keys)
+    }
+
+    /// Buffers to draw or read secrets into, so that these never lie anywhere else.
+    fn zero(parameters: &ParameterSet) -> Self {
+        let packing = parameters.packing.as_ref().map_or(0, Packing::dimension);
+        Self {
             small: vec![0; parameters.lwe_dimension],
             large: vec![0; parameters.large_dimension()],
-        };
-        block_binary(&mut keys.small, 1, &mut seeder);
-        block_binary(&mut keys.large, 1, &mut seeder);
-        Ok(keys)
+            packing: vec![0; packing],
+            parameters: parameters.clone(),
+        }
     }
 
     /// The parameters.
@@ -45,14 +61,8 @@ impl SecretKeys {
 
     /// The secrets for sealed storage: magic, parameter hash, one bit per key bit.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let bits = Zeroizing::new(
-            self.small
-                .iter()
-                .chain(&self.large)
-                .map(|b| b << 63)
-                .collect::<Vec<_>>(),
-        );
-        let packed = Zeroizing::new(pack(bits.iter().copied(), 1));
+        let bits = Zeroizing::new([&*self.small, &self.large, &self.packing].concat());
+        let packed = Zeroizing::new(pack(bits.iter().map(|bit| bit << 63), 1));
         let mut out = Zeroizing::new(Vec::with_capacity(HEADER_BYTES + packed.len()));
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&self.parameters.hash());
@@ -65,7 +75,8 @@ impl SecretKeys {
     /// # Errors
     /// [`ClientError::DeviceKeyFormat`] for anything else.
     pub fn from_bytes(parameters: &ParameterSet, bytes: &[u8]) -> Result<Self, ClientError> {
-        let count = parameters.lwe_dimension + parameters.large_dimension();
+        let mut keys = Self::zero(parameters);
+        let count = keys.small.len() + keys.large.len() + keys.packing.len();
         let (header, packed) = bytes
             .split_at_checked(HEADER_BYTES)
             .ok_or(ClientError::DeviceKeyFormat)?;
@@ -73,14 +84,15 @@ impl SecretKeys {
         if !known || packed.len() != packed_len(count, 1) {
             return Err(ClientError::DeviceKeyFormat);
         }
-        let mut bits = Zeroizing::new(unpack(packed, count, 1).ok_or(ClientError::DeviceKeyFormat)?);
-        bits.iter_mut().for_each(|bit| *bit >>= 63);
-        let (small, large) = bits.split_at(parameters.lwe_dimension);
-        Ok(Self {
-            parameters: parameters.clone(),
-            small: small.to_vec(),
-            large: large.to_vec(),
-        })
+        let bits = Zeroizing::new(unpack(packed, count, 1).ok_or(ClientError::DeviceKeyFormat)?);
+        let secrets = [&mut keys.small, &mut keys.large, &mut keys.packing];
+        for (to, from) in secrets.into_iter().flatten().zip(bits.iter()) {
+            *to = from >> 63;
+        }
+        if !is_block_binary(&keys.small, parameters.lwe_block) {
+            return Err(ClientError::DeviceKeyFormat);
+        }
+        Ok(keys)
     }
 
     pub(crate) fn small(&self) -> LweSecretKey<&[u64]> {
@@ -105,6 +117,11 @@ impl SecretKeys {
     pub(crate) fn large_bits(&self) -> &[u64] {
         &self.large
     }
+
+    /// Empty without packing.
+    pub(crate) fn packing_bits(&self) -> &[u64] {
+        &self.packing
+    }
 }
 
 impl std::fmt::Debug for SecretKeys {
@@ -118,18 +135,66 @@ impl std::fmt::Debug for SecretKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::parameters;
+    use crate::testing::{image_parameters, parameters};
+
+    fn bits(keys: &SecretKeys) -> [&[u64]; 3] {
+        [&keys.small, &keys.large, &keys.packing]
+    }
 
     #[test]
-    fn survives_storage_and_refuses_anything_else() {
-        let parameters = parameters();
-        let keys = SecretKeys::generate(&parameters).unwrap();
-        let bytes = keys.to_bytes();
-        let back = SecretKeys::from_bytes(&parameters, &bytes).unwrap();
-        assert_eq!((&back.small, &back.large), (&keys.small, &keys.large));
-        assert!(SecretKeys::from_bytes(&parameters, &bytes[1..]).is_err());
-        assert!(SecretKeys::from_bytes(&parameters, &bytes[..bytes.len() - 1]).is_err());
-        assert!(SecretKeys::from_bytes(&parameters, &[]).is_err());
+    fn survives_storage_and_refuses_other_lengths_and_parameters() {
+        let sets = [parameters(), image_parameters()];
+        for (set, other) in sets.iter().zip(sets.iter().rev()) {
+            let keys = SecretKeys::generate(set).unwrap();
+            let bytes = keys.to_bytes();
+            assert_eq!(bits(&SecretKeys::from_bytes(set, &bytes).unwrap()), bits(&keys));
+            let longer = [bytes.as_slice(), &[0]].concat();
+            for bad in [
+                &[],
+                &bytes[1..],
+                &bytes[..bytes.len() - 1],
+                &bytes[..HEADER_BYTES],
+                &longer,
+            ] {
+                assert!(SecretKeys::from_bytes(set, bad).is_err());
+            }
+            assert!(SecretKeys::from_bytes(other, &bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn stored_bytes_without_packing_are_header_small_and_large_secret() {
+        let set = parameters();
+        // 2,948 bits: 368 bytes and a half.
+        let body: Vec<u8> = (0..368_u32).map(|i| i.to_le_bytes()[0] ^ 0x35).collect();
+        let bytes = [&b"OSK1"[..], &set.hash(), &body, &[0x0a]].concat();
+        let keys = SecretKeys::from_bytes(&set, &bytes).unwrap();
+        assert_eq!(keys.small[..8], [1, 0, 1, 0, 1, 1, 0, 0]);
+        assert_eq!(keys.large[2044..], [0, 1, 0, 1]);
+        assert_eq!(*keys.to_bytes(), bytes);
+    }
+
+    #[test]
+    fn refuses_two_ones_in_a_block() {
+        let set = image_parameters();
+        let mut bytes = SecretKeys::generate(&set).unwrap().to_bytes();
+        // The second and the fourth bit of the second block of four.
+        bytes[HEADER_BYTES] = 0b1010_0000;
+        assert!(SecretKeys::from_bytes(&set, &bytes).is_err());
+        // One on each side of a border between blocks.
+        bytes[HEADER_BYTES] = 0b0001_1000;
+        assert!(SecretKeys::from_bytes(&set, &bytes).is_ok());
+    }
+
+    #[test]
+    fn small_secret_has_the_blocks_of_the_set() {
+        let set = image_parameters();
+        let keys = SecretKeys::generate(&set).unwrap();
+        assert!(is_block_binary(&keys.small, set.lwe_block));
+        assert!(!is_block_binary(&keys.large, set.lwe_block));
+        let ones: u64 = keys.small.iter().sum();
+        // 200 blocks, each without a 1 once in five: mean 160, eight deviations are 46.
+        assert!((114..=200).contains(&ones), "{ones}");
     }
 
     #[test]

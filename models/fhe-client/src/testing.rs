@@ -35,3 +35,8 @@ pub(crate) fn row_deviation(
     }
     f64::sqrt(squares / count)
 }
+
+pub(crate) fn image_parameters() -> ParameterSet {
+    let json = include_bytes!("../../fhe-core/parameters/image-1024.json");
+    ParameterSet::from_json(json).unwrap()
+}
