@@ -70,6 +70,70 @@ pub enum CircuitError {
         /// Elements needed.
         want: usize,
     },
+    /// A window, stride, padding or tensor is impossible.
+    #[error("layer {layer}: {what} is out of range, {allowed} is allowed")]
+    BadShape {
+        /// The layer.
+        layer: Box<str>,
+        /// What is out of range.
+        what: &'static str,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// Inputs that are to be expected would come out of the table with the wrong sign.
+    #[error(
+        "layer {layer}: inputs {calibrated} are expected, but the table saturates for only {low} entries below and {high} above its ends"
+    )]
+    WrapsAround {
+        /// The layer.
+        layer: Box<str>,
+        /// Inputs expected.
+        calibrated: crate::Interval,
+        /// Entries below the table that still give its first value.
+        low: usize,
+        /// Entries above the table that still give its last value.
+        high: usize,
+    },
+    /// A tensor has another number of dimensions.
+    #[error("layer {layer}: weights have {got} dimensions, {want} are needed")]
+    BadRank {
+        /// The layer.
+        layer: Box<str>,
+        /// Dimensions found.
+        got: usize,
+        /// Dimensions needed.
+        want: usize,
+    },
+    /// A window does not fit what it slides over.
+    #[error("layer {layer}: {fault}")]
+    BadWindow {
+        /// The layer.
+        layer: Box<str>,
+        /// What is wrong with it.
+        fault: crate::WindowFault,
+    },
+    /// The layers up to this one hold more than any model of this product.
+    #[error("layer {layer}: more than {max} values in all layers up to here")]
+    TooManyValues {
+        /// The layer.
+        layer: Box<str>,
+        /// Values allowed.
+        max: usize,
+    },
+    /// A calibrated table would not saturate: an input beyond its ends comes back as another value.
+    #[error("layer {layer}: table {channel} gives {got} at entry {entry}, beyond its end of {want}")]
+    NotSaturating {
+        /// The layer.
+        layer: Box<str>,
+        /// Number of the table.
+        channel: usize,
+        /// Entry beyond the table.
+        entry: i64,
+        /// What the look-up gives there.
+        got: i64,
+        /// The table's value at its end.
+        want: i64,
+    },
     /// An interval is empty.
     #[error("layer {layer}: element {element} has minimum {min} above maximum {max}")]
     EmptyRange {
@@ -114,4 +178,7 @@ pub enum CircuitError {
         /// Inputs needed.
         want: usize,
     },
+    /// Noise figures do not have one entry per tensor and table.
+    #[error("the noise figures belong to another circuit")]
+    BadFigures,
 }

@@ -1,6 +1,6 @@
 //! The integer reference: what a circuit computes, in the clear.
 
-use crate::{Circuit, CircuitError, Linear, Lut, Operation};
+use crate::{Circuit, CircuitError, Dense, Lut, Operation, SumPool};
 
 /// How exactly an encrypted run must reproduce an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,21 +38,32 @@ impl Circuit {
     /// # Errors
     /// [`CircuitError::InputCount`] or [`CircuitError::InputOutOfRange`].
     pub fn evaluate(&self, inputs: &[i64]) -> Result<Vec<Output>, CircuitError> {
-        self.check_inputs(inputs)?;
-        let mut tensors = vec![inputs.to_vec()];
-        for layer in self.layers() {
-            let x = &tensors[layer.reads];
-            tensors.push(match &layer.operation {
-                Operation::Linear(linear) => apply_linear(linear, x),
-                Operation::Lut(lut) => apply_lut(lut, x),
-            });
-        }
+        let tensors = self.trace(inputs)?;
         let output = |o: &crate::OutputLayer| Output {
             name: o.name.to_string(),
             values: tensors[o.reads].clone(),
             kind: self.kind(o.reads),
         };
         Ok(self.outputs().iter().map(output).collect())
+    }
+
+    /// Evaluates the circuit and gives all its tensors, the input first, in [`Shape`](crate::Shape)'s order.
+    ///
+    /// # Errors
+    /// [`CircuitError::InputCount`] or [`CircuitError::InputOutOfRange`].
+    pub fn trace(&self, inputs: &[i64]) -> Result<Vec<Vec<i64>>, CircuitError> {
+        self.check_inputs(inputs)?;
+        let mut tensors = vec![inputs.to_vec()];
+        for layer in self.layers() {
+            let x = &tensors[layer.reads];
+            tensors.push(match &layer.operation {
+                Operation::Linear(linear) => apply_dense(linear.into(), x),
+                Operation::Conv2d(conv) => apply_dense(conv.into(), x),
+                Operation::SumPool(pool) => apply_sum_pool(pool, x),
+                Operation::Lut(lut) => apply_lut(lut, x),
+            });
+        }
+        Ok(tensors)
     }
 
     /// Checks count and ranges of `inputs` without evaluating.
@@ -84,17 +95,33 @@ impl Circuit {
         };
         match layer.operation {
             Operation::Lut(_) => OutputKind::Table,
-            Operation::Linear(_) => self.kind(layer.reads),
+            Operation::Linear(_) | Operation::Conv2d(_) | Operation::SumPool(_) => self.kind(layer.reads),
         }
     }
 }
 
-fn apply_linear(layer: &Linear, x: &[i64]) -> Vec<i64> {
-    // Wrapping, because the range check bounds the result but not every partial sum.
-    let add = |sum: i64, (&w, &x): (&i32, &i64)| sum.wrapping_add(i64::from(w).wrapping_mul(x));
-    layer
-        .rows()
-        .map(|(weights, bias)| weights.iter().zip(x).fold(bias, add))
+/// Wrapping, because the range check bounds the result but not every partial sum.
+fn apply_dense(layer: Dense<'_>, x: &[i64]) -> Vec<i64> {
+    let mut y = vec![0; layer.output().elements()];
+    let rows: Vec<(Vec<i32>, i64)> = layer.weights().rows().collect();
+    for position in 0..layer.positions() {
+        let taps = layer.taps(position);
+        let taps: Vec<i64> = taps.map(|tap| tap.map_or(0, |element| x[element])).collect();
+        for (channel, (weights, bias)) in rows.iter().enumerate() {
+            let products = weights.iter().zip(&taps);
+            y[layer.element(channel, position)] = products.fold(*bias, |sum, (&weight, &x)| {
+                sum.wrapping_add(i64::from(weight).wrapping_mul(x))
+            });
+        }
+    }
+    y
+}
+
+fn apply_sum_pool(layer: &SumPool, x: &[i64]) -> Vec<i64> {
+    let add = |sum: i64, element: usize| sum.wrapping_add(x[element]);
+    let elements = 0..layer.output().elements();
+    elements
+        .map(|element| layer.window(element).fold(0, add))
         .collect()
 }
 
@@ -103,4 +130,14 @@ fn apply_lut(layer: &Lut, x: &[i64]) -> Vec<i64> {
         .enumerate()
         .map(|(i, &x)| i64::from(layer.channel(i)[layer.index(x)]))
         .collect()
+}
+
+impl Circuit {
+    /// Evaluates many samples; results are in the order of `samples`.
+    ///
+    /// # Errors
+    /// [`CircuitError::InputCount`] or [`CircuitError::InputOutOfRange`].
+    pub fn evaluate_batch(&self, samples: &[Vec<i64>]) -> Result<Vec<Vec<Output>>, CircuitError> {
+        samples.iter().map(|sample| self.evaluate(sample)).collect()
+    }
 }

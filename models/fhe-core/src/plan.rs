@@ -175,6 +175,11 @@ impl Plan {
             let delta = deltas[index + 1];
             let (noise, table) = match &layer.operation {
                 Operation::Linear(linear) => (input.noise.times_norm(linear.max_norm2()), None),
+                Operation::Conv2d(conv) => (input.noise.times_norm(conv.max_norm2()), None),
+                Operation::SumPool(pool) => {
+                    let terms = f64::from(u32::try_from(pool.window_len()).unwrap_or(u32::MAX));
+                    (input.noise.times_norm(terms.sqrt()), None)
+                }
                 Operation::Lut(lut) => {
                     let table = table(circuit, layer, lut, input, delta, parameters)?;
                     (Noise::rotation(parameters), Some(table))
@@ -273,7 +278,7 @@ fn deltas(circuit: &Circuit) -> Result<Vec<u64>, PlanError> {
     // The group of a tensor is the first tensor it is a linear image of.
     let mut group = vec![0];
     for (index, layer) in layers.iter().enumerate() {
-        let linear = matches!(layer.operation, Operation::Linear(_));
+        let linear = !matches!(layer.operation, Operation::Lut(_));
         group.push(if linear { group[layer.reads] } else { index + 1 });
     }
     let mut dictated: Vec<Option<u64>> = vec![None; group.len()];
@@ -366,7 +371,10 @@ fn table(
             .delta
             .wrapping_mul(lut.origin.cast_unsigned())
             .wrapping_neg(),
-        noise: LookUpNoise { sigma_entries },
+        noise: LookUpNoise {
+            sigma_entries,
+            rms_entries: sigma_entries,
+        },
         error_entries,
         delta,
         twice_centre: extremes.map_or(0, |e| e.min + e.max),

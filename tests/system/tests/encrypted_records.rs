@@ -51,7 +51,7 @@ impl Model {
         layers
             .find_map(|layer| match &layer.operation {
                 Operation::Lut(lut) => Some(lut),
-                Operation::Linear(_) => None,
+                Operation::Linear(_) | Operation::Conv2d(_) | Operation::SumPool(_) => None,
             })
             .unwrap()
     }

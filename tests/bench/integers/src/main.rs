@@ -64,7 +64,7 @@ fn measure_ms() -> Result<f64, RivalError> {
         .map(|&x| FheInt64::try_encrypt(x, &client))
         .collect::<Result<Vec<FheInt64>, _>>()?;
     let score = || {
-        let products: Vec<FheInt64> = inputs.iter().zip(row).map(|(x, &w)| x * i64::from(w)).collect();
+        let products: Vec<FheInt64> = inputs.iter().zip(&row).map(|(x, &w)| x * i64::from(w)).collect();
         // Its own sum over many, which carries once, is its fastest way.
         products.iter().sum::<FheInt64>() + bias
     };
