@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use obscura_compute::{
-    adapters::{SocketTrust, TfheEngine, load, serve},
+    adapters::{SocketTrust, SteadyClock, TfheEngine, load, serve},
     application::Service,
 };
 use obscura_local::{
@@ -51,15 +51,16 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.check {
         tracing::info!(
             threads = rayon::current_num_threads(),
-            key_cache_mib = setup.key_cache_bytes >> 20,
+            key_cache_mib = setup.limits.key_cache_bytes >> 20,
+            memory_mib = setup.limits.memory_bytes >> 20,
             "compute configuration is valid"
         );
         return Ok(());
     }
     on_end_of_input(|| std::process::exit(0)).map_err(|error| internal(error.into()))?;
     let trust = SocketTrust::new(setup.runtime_dir.join(TRUST_SOCKET));
-    let mut service =
-        Service::start(TfheEngine, trust, setup.key_cache_bytes).map_err(|error| internal(error.into()))?;
+    let service = Service::start(TfheEngine, trust, Box::new(SteadyClock::new()), setup.limits);
+    let mut service = service.map_err(|error| internal(error.into()))?;
     let socket = setup.runtime_dir.join(COMPUTE_SOCKET);
     let listener = Listener::bind(&socket, MAX_FRAME_BYTES).map_err(|error| internal(error.into()))?;
     tracing::info!(socket = %socket.display(), "compute serves");

@@ -1,6 +1,10 @@
-//! What the evaluator needs from the outside: an engine, and a source of models and receipts.
+//! What the evaluator needs from the outside: an engine, a source of models and receipts, and the time.
+
+use std::{sync::atomic::AtomicBool, time::Duration};
 
 use obscura_local::appliance::{ReceiptRequest, TrustRefusal, VerifiedModel};
+
+use crate::domain::Progress;
 
 /// Why a verified model cannot be evaluated.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,39 @@ pub enum OpenError {
 #[error("the object does not conform to the model's parameters")]
 pub struct NonConforming;
 
+/// Why an engine gave no answer. Keys and model are as they were before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineFault {
+    /// The item is not of the model's parameters.
+    #[error("the item does not conform to the model's parameters")]
+    NonConforming,
+    /// It was asked to stop.
+    #[error("the evaluation was cancelled")]
+    Cancelled,
+    /// It would need more memory than it was given.
+    #[error("the evaluation needs more memory than it was given")]
+    OutOfMemory,
+}
+
+/// How an evaluation is watched, stopped and bounded.
+#[derive(Clone, Copy)]
+pub struct Control<'a> {
+    /// Hears of every step, from any thread of the engine, at least at the end of every layer.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+    /// Once set, the engine returns [`EngineFault::Cancelled`] within a second.
+    pub cancel: &'a AtomicBool,
+    /// Memory the evaluation may use besides model and keys, bytes.
+    pub memory_bytes: usize,
+}
+
+impl std::fmt::Debug for Control<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (cancel, memory_bytes) = (self.cancel, self.memory_bytes);
+        write!(f, "Control(cancel: {cancel:?}, memory_bytes: {memory_bytes})")
+    }
+}
+
 /// Sizes and names an engine derives from a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -44,17 +81,22 @@ pub struct Facts {
     pub request_bytes: usize,
     /// Exact length of an evaluation key object.
     pub key_bytes: usize,
+    /// Predicted memory of one client's keys, ready to be used, bytes.
+    pub key_memory_bytes: usize,
+    /// Predicted memory of one evaluation besides model and keys, bytes.
+    pub evaluation_bytes: usize,
 }
 
 /// Reads a file of the model being opened.
 pub type ReadFile<'a> = &'a mut dyn FnMut(&'static str) -> Result<Vec<u8>, OpenError>;
 
-/// One or several realisations of encrypted evaluation.
-pub trait Engine {
+/// One or several realisations of encrypted evaluation. An engine keeps nothing between two evaluations, so
+/// that one that failed or was cancelled leaves no trace in the next.
+pub trait Engine: Send + Sync {
     /// A model, ready to be evaluated.
-    type Model;
+    type Model: Send + Sync;
     /// A client's evaluation keys, ready to be used.
-    type Keys;
+    type Keys: Send;
 
     /// Prepares a model of `scheme`.
     ///
@@ -65,6 +107,9 @@ pub trait Engine {
     /// What is known of a prepared model.
     fn facts(&self, model: &Self::Model) -> Facts;
 
+    /// What `layer`, counted from 0, is called in the model.
+    fn layer_name<'m>(&self, model: &'m Self::Model, layer: usize) -> &'m str;
+
     /// Checks and expands evaluation keys for `model` and every model of the same parameters.
     ///
     /// # Errors
@@ -74,17 +119,23 @@ pub trait Engine {
     /// Memory the keys hold, bytes.
     fn key_memory_bytes(&self, keys: &Self::Keys) -> usize;
 
-    /// Evaluates one item; `progress` hears layers done and layers in all.
+    /// Evaluates one item.
     ///
     /// # Errors
-    /// [`NonConforming`].
+    /// [`EngineFault`].
     fn evaluate(
         &self,
         model: &Self::Model,
         keys: &Self::Keys,
         item: &[u8],
-        progress: &mut dyn FnMut(u32, u32),
-    ) -> Result<Vec<u8>, NonConforming>;
+        control: Control<'_>,
+    ) -> Result<Vec<u8>, EngineFault>;
+}
+
+/// Time, for what is told and logged.
+pub trait Clock: Send + Sync {
+    /// Time since some fixed moment.
+    fn now(&self) -> Duration;
 }
 
 /// Why trust gave no answer.
@@ -111,7 +162,7 @@ pub enum TrustError {
 }
 
 /// The trust process.
-pub trait Trust {
+pub trait Trust: Send {
     /// The verified models.
     ///
     /// # Errors

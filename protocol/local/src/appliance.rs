@@ -101,7 +101,8 @@ pub enum TrustRefusal {
     UnknownFile,
 }
 
-/// Gate asks compute. Requests are worked off one after the other.
+/// Gate asks compute. Requests are worked off one after the other, except [`ComputeRequest::Cancel`], which is
+/// heard while an item is evaluated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ComputeRequest {
     /// Which models can be evaluated.
@@ -133,6 +134,12 @@ pub enum ComputeRequest {
         #[serde(with = "codec::bytes")]
         bytes: Vec<u8>,
     },
+    /// Stop what was asked about this job before. Its item ends as [`ItemFault::Cancelled`], or with the answer
+    /// that came first; without such an item nothing happens.
+    Cancel {
+        /// The job.
+        job: JobId,
+    },
 }
 
 /// Compute answers gate.
@@ -153,9 +160,9 @@ pub enum ComputeReply {
         job: JobId,
         /// The item.
         item: u32,
-        /// Layers finished.
+        /// Table look-ups finished; layers, when the model has no table.
         done: u32,
-        /// Layers in all.
+        /// How many there are in all.
         of: u32,
     },
     /// The item is finished, or not.
@@ -228,4 +235,10 @@ pub enum ItemFault {
     /// The evaluation or the receipt failed.
     #[error("the evaluation failed")]
     Internal,
+    /// Gate stopped the evaluation: no answer, no receipt.
+    #[error("the evaluation was cancelled")]
+    Cancelled,
+    /// The evaluation needs more memory than compute may use.
+    #[error("the evaluation needs more memory than there is")]
+    OutOfMemory,
 }

@@ -2,5 +2,6 @@
 
 mod incoming;
 mod service;
+mod watch;
 
 pub use service::Service;

@@ -1,5 +1,10 @@
 //! Answers one request of gate after another.
 
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
 use obscura_local::appliance::{
     Answer, ComputeModel, ComputeReply, ComputeRequest, ItemFault, KeyFault, ReceiptRequest, VerifiedModel,
 };
@@ -8,34 +13,55 @@ use obscura_protocol::{
     message::{MAX_ANSWER_BYTES, MAX_ITEM_BYTES},
 };
 
-use super::incoming::Incoming;
+use super::{
+    incoming::Incoming,
+    watch::{Reply, Watch},
+};
 use crate::{
-    domain::ByteCache,
-    ports::{Engine, OpenError, Trust, TrustError},
+    domain::{ByteCache, Limits},
+    ports::{Clock, Control, Engine, EngineFault, Facts, OpenError, Trust, TrustError},
 };
 
 struct Loaded<M> {
     verified: VerifiedModel,
     model: M,
+    facts: Facts,
     offer: ComputeModel,
+}
+
+/// One client's keys, which serve models of these parameters only.
+struct ClientKeys<K> {
+    parameter_hash: Digest,
+    keys: K,
+}
+
+/// What is to be evaluated.
+struct Order<'a> {
+    job: JobId,
+    item: u32,
+    model_hash: Digest,
+    key_fingerprint: Digest,
+    bytes: &'a [u8],
 }
 
 /// The models, the key cache and the way to trust.
 pub struct Service<E: Engine, T> {
     engine: E,
     trust: T,
+    clock: Box<dyn Clock>,
+    limits: Limits,
     models: Vec<Loaded<E::Model>>,
-    keys: ByteCache<Digest, (Digest, E::Keys)>,
-    key_cache_bytes: usize,
+    keys: ByteCache<Digest, ClientKeys<E::Keys>>,
     incoming: Option<Incoming>,
 }
 
 impl<E: Engine, T: Trust> Service<E, T> {
-    /// Takes every verified model from `trust` that `engine` can evaluate; the others are logged.
+    /// Takes every verified model from `trust` that `engine` can evaluate within `limits`; the others are logged
+    /// with the reason.
     ///
     /// # Errors
     /// [`TrustError`] when the list of models cannot be had.
-    pub fn start(engine: E, mut trust: T, key_cache_bytes: usize) -> Result<Self, TrustError> {
+    pub fn start(engine: E, mut trust: T, clock: Box<dyn Clock>, limits: Limits) -> Result<Self, TrustError> {
         let mut models = Vec::new();
         for verified in trust.models()? {
             let mut read = |file: &'static str| {
@@ -45,8 +71,15 @@ impl<E: Engine, T: Trust> Service<E, T> {
             let id = verified.model_id.clone();
             match engine.open(&verified.scheme, &mut read) {
                 Ok(model) => {
-                    tracing::info!(model = id, "model loaded");
-                    models.push(loaded(&engine, verified, model));
+                    let loaded = loaded(&engine, verified, model);
+                    let (evaluation, keys) = (loaded.facts.evaluation_bytes, loaded.facts.key_memory_bytes);
+                    if let Err(reason) = limits.admit(evaluation, keys) {
+                        tracing::error!(model = id, %reason, "model is too demanding for this box");
+                        continue;
+                    }
+                    let (evaluation_mib, keys_mib) = (evaluation.div_ceil(1 << 20), keys.div_ceil(1 << 20));
+                    tracing::info!(model = id, evaluation_mib, keys_mib, "model loaded");
+                    models.push(loaded);
                 }
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
@@ -60,15 +93,17 @@ impl<E: Engine, T: Trust> Service<E, T> {
         Ok(Self {
             engine,
             trust,
+            clock,
+            limits,
             models,
-            keys: ByteCache::new(key_cache_bytes),
-            key_cache_bytes,
+            keys: ByteCache::new(limits.key_cache_bytes),
             incoming: None,
         })
     }
 
-    /// Works off one request; replies go to `reply` as they arise.
-    pub fn handle(&mut self, request: ComputeRequest, reply: &mut dyn FnMut(ComputeReply)) {
+    /// Works off one request; replies go to `reply` as they arise. Once `cancel` is set, an evaluation ends as
+    /// [`ItemFault::Cancelled`].
+    pub fn handle(&mut self, request: ComputeRequest, cancel: &AtomicBool, reply: &mut Reply<'_>) {
         match request {
             ComputeRequest::Models => reply(ComputeReply::Models(self.offers())),
             ComputeRequest::KeysBegin {
@@ -96,10 +131,21 @@ impl<E: Engine, T: Trust> Service<E, T> {
                 key_fingerprint,
                 bytes,
             } => {
-                let mut progress = |done, of| reply(ComputeReply::Progress { job, item, done, of });
-                let outcome = self.evaluate(job, item, &model_hash, &key_fingerprint, &bytes, &mut progress);
+                let order = Order {
+                    job,
+                    item,
+                    model_hash,
+                    key_fingerprint,
+                    bytes: &bytes,
+                };
+                let outcome = self.evaluate(&order, cancel, reply);
+                if let Err(fault) = &outcome {
+                    tracing::info!(job = %format_args!("{job:.8}"), item, %fault, "item not answered");
+                }
                 reply(ComputeReply::Item { job, item, outcome });
             }
+            // Whoever reads the socket hears it while an item is evaluated; here it comes too late.
+            ComputeRequest::Cancel { .. } => {}
         }
     }
 
@@ -121,7 +167,7 @@ impl<E: Engine, T: Trust> Service<E, T> {
         let len_bytes = usize::try_from(len_bytes).unwrap_or(usize::MAX);
         let fault = if !conforms {
             Some(KeyFault::NonConforming)
-        } else if len_bytes > self.key_cache_bytes {
+        } else if len_bytes > self.limits.key_cache_bytes {
             Some(KeyFault::TooLarge)
         } else {
             None
@@ -137,49 +183,75 @@ impl<E: Engine, T: Trust> Service<E, T> {
             .find(|m| m.offer.parameter_hash == incoming.parameter_hash);
         let model = model.ok_or(KeyFault::NonConforming)?;
         // Expanded keys are never smaller than the object: room for them is made before, not after.
-        self.keys.make_room(bytes.len());
-        let keys = self.engine.load_keys(&model.model, bytes);
+        self.keys.make_room(bytes.len().max(model.facts.key_memory_bytes));
+        let loading = || self.engine.load_keys(&model.model, bytes);
+        let keys = contained(loading).ok_or(KeyFault::NonConforming)?;
         let keys = keys.map_err(|_nonconforming| KeyFault::NonConforming)?;
         let size = self.engine.key_memory_bytes(&keys);
-        let entry = (incoming.parameter_hash, keys);
+        let parameter_hash = incoming.parameter_hash;
+        let entry = ClientKeys { parameter_hash, keys };
         let inserted = self.keys.insert(incoming.fingerprint, entry, size);
         inserted.map_err(|_too_large| KeyFault::TooLarge)
     }
 
     fn evaluate(
         &mut self,
-        job: JobId,
-        item: u32,
-        model_hash: &Digest,
-        key_fingerprint: &Digest,
-        bytes: &[u8],
-        progress: &mut dyn FnMut(u32, u32),
+        order: &Order<'_>,
+        cancel: &AtomicBool,
+        reply: &mut Reply<'_>,
     ) -> Result<Answer, ItemFault> {
-        let model = self.models.iter().find(|m| m.verified.model_hash == *model_hash);
-        let model = model.ok_or(ItemFault::UnknownModel)?;
-        let parameter_hash = model.offer.parameter_hash;
-        let keys = match self.keys.find(key_fingerprint) {
-            Some((of, keys)) if *of == parameter_hash => keys,
-            Some(_) => return Err(ItemFault::BadCiphertext),
-            None => return Err(ItemFault::KeysNotLoaded),
-        };
-        if bytes.len() > MAX_ITEM_BYTES || bytes.len() != model.offer.request_bytes as usize {
+        let mut models = self.models.iter();
+        let loaded = models.find(|loaded| loaded.verified.model_hash == order.model_hash);
+        let loaded = loaded.ok_or(ItemFault::UnknownModel)?;
+        if order.bytes.len() > MAX_ITEM_BYTES || order.bytes.len() != loaded.facts.request_bytes {
             return Err(ItemFault::BadCiphertext);
         }
-        let answer = self.engine.evaluate(&model.model, keys, bytes, progress);
-        let answer = answer.map_err(|_nonconforming| ItemFault::BadCiphertext)?;
-        if answer.len() > MAX_ANSWER_BYTES {
-            tracing::error!(bytes = answer.len(), "the engine's answer is too large to send");
-            return Err(ItemFault::Internal);
+        // Keys that others left give way to the evaluation. The ones it uses stay borrowed from the cache as long
+        // as it runs, so nothing can evict or replace them meanwhile.
+        let max_bytes = self.limits.memory_bytes - loaded.facts.evaluation_bytes;
+        let found = self.keys.find_within(&order.key_fingerprint, max_bytes);
+        let (client, used_bytes) = found.ok_or(ItemFault::KeysNotLoaded)?;
+        if client.parameter_hash != loaded.offer.parameter_hash {
+            return Err(ItemFault::BadCiphertext);
         }
+        if used_bytes > max_bytes {
+            return Err(ItemFault::OutOfMemory);
+        }
+        // It may have been cancelled before its turn came.
+        if cancel.load(Ordering::Relaxed) {
+            return Err(ItemFault::Cancelled);
+        }
+        let answer = run(
+            &self.engine,
+            (&loaded.model, &client.keys),
+            order,
+            &*self.clock,
+            (cancel, self.limits.memory_bytes - used_bytes),
+            reply,
+        )?;
+        // Nobody waits for the answer of a cancelled item, and nothing may vouch for it.
+        if cancel.load(Ordering::Relaxed) {
+            return Err(ItemFault::Cancelled);
+        }
+        let parameter_hash = loaded.offer.parameter_hash;
+        self.vouch(order, parameter_hash, answer)
+    }
+
+    /// Adds the receipt.
+    fn vouch(
+        &mut self,
+        order: &Order<'_>,
+        parameter_hash: Digest,
+        answer: Vec<u8>,
+    ) -> Result<Answer, ItemFault> {
         let request = ReceiptRequest {
-            job,
-            item,
-            input_hash: Digest::of(bytes),
+            job: order.job,
+            item: order.item,
+            input_hash: Digest::of(order.bytes),
             answer_hash: Digest::of(&answer),
-            model_hash: *model_hash,
+            model_hash: order.model_hash,
             parameter_hash,
-            key_fingerprint: *key_fingerprint,
+            key_fingerprint: order.key_fingerprint,
         };
         match self.trust.receipt(&request) {
             Ok(receipt) => Ok(Answer {
@@ -190,6 +262,48 @@ impl<E: Engine, T: Trust> Service<E, T> {
                 tracing::error!(error = &error as &dyn std::error::Error, "no receipt");
                 Err(ItemFault::Internal)
             }
+        }
+    }
+}
+
+/// Lets the engine compute the answer.
+fn run<E: Engine>(
+    engine: &E,
+    (model, keys): (&E::Model, &E::Keys),
+    order: &Order<'_>,
+    clock: &dyn Clock,
+    (cancel, memory_bytes): (&AtomicBool, usize),
+    reply: &mut Reply<'_>,
+) -> Result<Vec<u8>, ItemFault> {
+    let name = |layer: u32| engine.layer_name(model, layer as usize).to_owned();
+    let watch = Watch::new((order.job, order.item), clock, &name, reply);
+    let control = Control {
+        progress: &|progress| watch.moved(progress),
+        cancel,
+        memory_bytes,
+    };
+    let answer =
+        contained(|| engine.evaluate(model, keys, order.bytes, control)).ok_or(ItemFault::Internal)?;
+    let answer = answer.map_err(|fault| match fault {
+        EngineFault::NonConforming => ItemFault::BadCiphertext,
+        EngineFault::Cancelled => ItemFault::Cancelled,
+        EngineFault::OutOfMemory => ItemFault::OutOfMemory,
+    })?;
+    if answer.len() > MAX_ANSWER_BYTES {
+        tracing::error!(bytes = answer.len(), "the engine's answer is too large to send");
+        return Err(ItemFault::Internal);
+    }
+    Ok(answer)
+}
+
+/// Calls the engine; `None` when it panicked, which the panic hook has logged. That is safe to go on from: the
+/// engine reads models and keys but never changes them, and everything it made is dropped with the panic.
+fn contained<R>(call: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => Some(result),
+        Err(_payload) => {
+            tracing::error!("the engine panicked");
+            None
         }
     }
 }
@@ -207,6 +321,7 @@ fn loaded<E: Engine>(engine: &E, verified: VerifiedModel, model: E::Model) -> Lo
     Loaded {
         verified,
         model,
+        facts,
         offer,
     }
 }

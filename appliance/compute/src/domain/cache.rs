@@ -35,6 +35,17 @@ impl<K: PartialEq, V> ByteCache<K, V> {
         self.entries.last().map(|(_, value, _)| value)
     }
 
+    /// Like [`Self::find`], and forgets others until all sizes sum to at most `max_bytes` or only this value is
+    /// left. Also says how much is used then.
+    pub fn find_within(&mut self, key: &K, max_bytes: usize) -> Option<(&V, usize)> {
+        self.find(key)?;
+        while self.entries.len() > 1 && self.used_bytes() > max_bytes {
+            self.entries.remove(0);
+        }
+        let used_bytes = self.used_bytes();
+        self.entries.last().map(|(_, value, _)| (value, used_bytes))
+    }
+
     /// Puts `value` of `size_bytes` in, forgetting others as needed.
     ///
     /// # Errors
@@ -82,6 +93,20 @@ mod tests {
         cache.insert(4, "d", 10).unwrap();
         let found = [1, 3, 4].map(|key| cache.find(&key).copied());
         assert_eq!(found, [None, None, Some("d")]);
+    }
+
+    #[test]
+    fn gives_memory_back_but_never_the_value_that_is_asked_for() {
+        let mut cache = ByteCache::new(12);
+        for (key, value) in [(1, "a"), (2, "b"), (3, "c")] {
+            cache.insert(key, value, 4).unwrap();
+        }
+        assert_eq!(cache.find_within(&9, 0), None);
+        assert_eq!(cache.find_within(&1, 12), Some((&"a", 12)));
+        assert_eq!(cache.find_within(&1, 8), Some((&"a", 8)));
+        assert_eq!(cache.find(&2), None, "the least recently used went");
+        assert_eq!(cache.find_within(&1, 3), Some((&"a", 4)));
+        assert_eq!(cache.find(&3), None);
     }
 
     #[test]

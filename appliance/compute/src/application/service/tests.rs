@@ -1,99 +1,35 @@
 //! The evaluator with a fake engine and a fake trust.
 
 use super::*;
-use crate::ports::{Facts, NonConforming, ReadFile};
+use crate::fake::{
+    CANCELLED, FakeEngine, FakeTrust, NEVER_ENDS, NON_CONFORMING, OUT_OF_MEMORY, PANICS, Stopped,
+    TELLS_MEMORY, UNRULY, answer_to, keys_of,
+};
 
-/// Keys are ten bytes of the parameter letter; an item is four bytes; the answer is the item reversed.
-struct FakeEngine;
-
-impl Engine for FakeEngine {
-    type Model = u8;
-    type Keys = u8;
-
-    fn open(&self, scheme: &str, read: ReadFile<'_>) -> Result<u8, OpenError> {
-        if scheme != "fake" {
-            return Err(OpenError::UnknownScheme {
-                scheme: scheme.to_owned(),
-            });
-        }
-        Ok(read("parameters.json")?[0])
-    }
-
-    fn facts(&self, model: &u8) -> Facts {
-        Facts {
-            parameter_hash: [*model; 32],
-            request_bytes: 4,
-            key_bytes: 10,
-        }
-    }
-
-    fn load_keys(&self, model: &u8, bytes: &[u8]) -> Result<u8, NonConforming> {
-        (bytes[0] == *model).then_some(*model).ok_or(NonConforming)
-    }
-
-    fn key_memory_bytes(&self, _keys: &u8) -> usize {
-        20
-    }
-
-    fn evaluate(
-        &self,
-        _model: &u8,
-        _keys: &u8,
-        item: &[u8],
-        progress: &mut dyn FnMut(u32, u32),
-    ) -> Result<Vec<u8>, NonConforming> {
-        progress(1, 1);
-        if item[0] == 0xff {
-            return Err(NonConforming);
-        }
-        Ok(item.iter().rev().copied().collect())
-    }
-}
-
-#[derive(Default)]
-struct FakeTrust {
-    requests: Vec<ReceiptRequest>,
-    broken: bool,
-}
-
-fn verified(letter: u8, scheme: &str) -> VerifiedModel {
-    VerifiedModel {
-        model_id: format!("model-{letter}"),
-        model_hash: Digest([letter; 32]),
-        security_counter: 1,
-        scheme: scheme.to_owned(),
-    }
-}
-
-impl Trust for FakeTrust {
-    fn models(&mut self) -> Result<Vec<VerifiedModel>, TrustError> {
-        Ok(vec![
-            verified(b'a', "fake"),
-            verified(b'b', "fake"),
-            verified(b'c', "other"),
-        ])
-    }
-
-    fn file(&mut self, model: &VerifiedModel, _name: &str) -> Result<Vec<u8>, TrustError> {
-        Ok(vec![model.model_hash.0[0]])
-    }
-
-    fn receipt(&mut self, request: &ReceiptRequest) -> Result<Vec<u8>, TrustError> {
-        if self.broken {
-            return Err(TrustError::UnexpectedReply);
-        }
-        self.requests.push(*request);
-        Ok(vec![1])
-    }
-}
-
+/// The cache alone is the bound.
 fn service(key_cache_bytes: usize) -> Service<FakeEngine, FakeTrust> {
-    Service::start(FakeEngine, FakeTrust::default(), key_cache_bytes).unwrap()
+    bounded(key_cache_bytes, 1000)
+}
+
+fn bounded(key_cache_bytes: usize, memory_bytes: usize) -> Service<FakeEngine, FakeTrust> {
+    let limits = Limits {
+        key_cache_bytes,
+        memory_bytes,
+    };
+    let trust = FakeTrust::default();
+    Service::start(FakeEngine::default(), trust, Box::new(Stopped), limits).unwrap()
+}
+
+fn model_ids(service: &mut Service<FakeEngine, FakeTrust>) -> Vec<String> {
+    match &ask(service, ComputeRequest::Models)[..] {
+        [ComputeReply::Models(models)] => models.iter().map(|model| model.model_id.clone()).collect(),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn ask(service: &mut Service<FakeEngine, FakeTrust>, request: ComputeRequest) -> Vec<ComputeReply> {
     let mut replies = Vec::new();
-    service.handle(request, &mut |reply| replies.push(reply));
+    service.handle(request, &AtomicBool::new(false), &mut |reply| replies.push(reply));
     replies
 }
 
@@ -148,12 +84,7 @@ fn evaluate(
 
 #[test]
 fn leaves_out_a_model_of_an_unknown_scheme() {
-    let mut service = service(100);
-    let [ComputeReply::Models(models)] = &ask(&mut service, ComputeRequest::Models)[..] else {
-        panic!("no models");
-    };
-    let ids: Vec<_> = models.iter().map(|model| model.model_id.as_str()).collect();
-    assert_eq!(ids, ["model-97", "model-98"]);
+    assert_eq!(model_ids(&mut service(100)), ["model-97", "model-98"]);
 }
 
 #[test]
@@ -169,23 +100,20 @@ fn answers_with_progress_and_a_receipt_over_exactly_what_was_computed() {
         bytes: vec![1, 2, 3, 4],
     };
     let replies = ask(&mut service, request);
-    assert!(matches!(
-        replies[0],
-        ComputeReply::Progress {
-            item: 7,
-            done: 1,
-            of: 1,
-            ..
-        }
-    ));
-    assert!(
-        matches!(&replies[1], ComputeReply::Item { outcome: Ok(answer), .. } if answer.bytes == [4, 3, 2, 1])
-    );
+    let answer = answer_to(b'a', &[1, 2, 3, 4]);
+    let progress = |done| ComputeReply::Progress {
+        job: JobId([1; 16]),
+        item: 7,
+        done,
+        of: 10,
+    };
+    assert_eq!(replies[..2], [progress(0), progress(10)]);
+    assert!(matches!(&replies[2], ComputeReply::Item { outcome: Ok(got), .. } if got.bytes == answer));
     let want = ReceiptRequest {
         job: JobId([1; 16]),
         item: 7,
         input_hash: Digest::of(&[1, 2, 3, 4]),
-        answer_hash: Digest::of(&[4, 3, 2, 1]),
+        answer_hash: Digest::of(&answer),
         model_hash: Digest([b'a'; 32]),
         parameter_hash: Digest([b'a'; 32]),
         key_fingerprint: keys,
@@ -244,7 +172,7 @@ fn refuses_items_of_unknown_models_missing_keys_and_wrong_ciphertexts() {
         evaluate(&mut service, b'b', keys, &item),
         Err(ItemFault::BadCiphertext)
     );
-    for wrong in [&[][..], &[1, 2, 3], &[1, 2, 3, 4, 5], &[0xff; 4]] {
+    for wrong in [&[][..], &[1, 2, 3], &[1, 2, 3, 4, 5], &[NON_CONFORMING; 4]] {
         assert_eq!(
             evaluate(&mut service, b'a', keys, wrong),
             Err(ItemFault::BadCiphertext)
@@ -256,7 +184,7 @@ fn refuses_items_of_unknown_models_missing_keys_and_wrong_ciphertexts() {
 #[test]
 fn forgets_the_oldest_keys_when_the_cache_is_full() {
     let mut service = service(45);
-    let mut keys = |n: u8| load(&mut service, b'a', &[b'a', n, 0, 0, 0, 0, 0, 0, 0, 0]).0;
+    let mut keys = |n: u8| load(&mut service, b'a', &keys_of(b'a', n)).0;
     let [first, _second, third] = [keys(1), keys(2), keys(3)];
     assert_eq!(
         evaluate(&mut service, b'a', first, &[1, 2, 3, 4]),
@@ -268,10 +196,142 @@ fn forgets_the_oldest_keys_when_the_cache_is_full() {
 #[test]
 fn gives_no_answer_without_a_receipt() {
     let mut service = service(100);
-    let (keys, _) = load(&mut service, b'a', &[b'a'; 10]);
+    let (keys, _) = load(&mut service, b'a', &keys_of(b'a', 1));
     service.trust.broken = true;
     assert_eq!(
         evaluate(&mut service, b'a', keys, &[1, 2, 3, 4]),
         Err(ItemFault::Internal)
     );
+}
+
+#[test]
+fn does_not_offer_a_model_whose_keys_or_evaluation_exceed_the_memory() {
+    // One client's keys are 20 bytes; model a evaluates in 100 bytes, model b in 200.
+    assert_eq!(model_ids(&mut bounded(20, 220)), ["model-97", "model-98"]);
+    assert_eq!(model_ids(&mut bounded(20, 219)), ["model-97"]);
+    assert_eq!(model_ids(&mut bounded(20, 119)), Vec::<String>::new());
+    assert_eq!(model_ids(&mut bounded(19, 1000)), Vec::<String>::new());
+}
+
+#[test]
+fn never_uses_one_clients_keys_for_another_client() {
+    let mut service = service(100);
+    let [first, second] = [3, 5].map(|n| load(&mut service, b'a', &keys_of(b'a', n)).0);
+    let other = load(&mut service, b'b', &keys_of(b'b', 7)).0;
+    for round in 0..4 {
+        for (letter, keys, secret) in [(b'a', first, 3), (b'a', second, 5), (b'b', other, 7)] {
+            let item = [round, 1, secret, 9];
+            let answer = evaluate(&mut service, letter, keys, &item).unwrap();
+            assert_eq!(answer.bytes, answer_to(secret, &item));
+            let receipt = service.trust.requests.pop().unwrap();
+            assert_eq!(
+                (receipt.key_fingerprint, receipt.input_hash),
+                (keys, Digest::of(&item))
+            );
+        }
+    }
+}
+
+#[test]
+fn keys_that_were_used_last_stay_and_forgotten_ones_serve_again_once_they_are_loaded_again() {
+    let mut service = service(45);
+    let item = [1, 2, 3, 4];
+    let [first, second] = [1, 2].map(|n| load(&mut service, b'a', &keys_of(b'a', n)).0);
+    assert!(evaluate(&mut service, b'a', first, &item).is_ok());
+    let (third, _) = load(&mut service, b'a', &keys_of(b'a', 3));
+    assert_eq!(
+        evaluate(&mut service, b'a', second, &item),
+        Err(ItemFault::KeysNotLoaded)
+    );
+    for (keys, secret) in [(first, 1), (third, 3)] {
+        let answer = evaluate(&mut service, b'a', keys, &item).unwrap();
+        assert_eq!(answer.bytes, answer_to(secret, &item));
+    }
+    assert_eq!(load(&mut service, b'a', &keys_of(b'a', 2)), (second, Ok(())));
+    let answer = evaluate(&mut service, b'a', second, &item).unwrap();
+    assert_eq!(answer.bytes, answer_to(2, &item));
+}
+
+#[test]
+fn keys_of_others_give_their_memory_to_an_evaluation() {
+    // Memory for the evaluation of model a and two sets of keys, or of model b and one.
+    let mut service = bounded(60, 225);
+    let item = [TELLS_MEMORY, 0, 0, 0];
+    let memory = |outcome: Result<Answer, ItemFault>| outcome.unwrap().bytes;
+    let [first, second] = [1, 2].map(|n| load(&mut service, b'a', &keys_of(b'a', n)).0);
+    let given = memory(evaluate(&mut service, b'a', first, &item));
+    assert_eq!(given, 185_u64.to_le_bytes(), "two sets of keys are loaded");
+    let (third, _) = load(&mut service, b'b', &keys_of(b'b', 3));
+    let given = memory(evaluate(&mut service, b'b', third, &item));
+    assert_eq!(given, 205_u64.to_le_bytes(), "the others went");
+    for forgotten in [first, second] {
+        let outcome = evaluate(&mut service, b'a', forgotten, &item);
+        assert_eq!(outcome, Err(ItemFault::KeysNotLoaded));
+    }
+}
+
+#[test]
+fn keys_larger_than_predicted_are_out_of_memory_and_not_a_panic() {
+    let mut service = bounded(60, 220);
+    let (unruly, outcome) = load(&mut service, b'b', &keys_of(b'b', UNRULY));
+    assert_eq!(outcome, Ok(()));
+    assert_eq!(
+        evaluate(&mut service, b'b', unruly, &[1, 2, 3, 4]),
+        Err(ItemFault::OutOfMemory)
+    );
+}
+
+#[test]
+fn a_failed_evaluation_is_a_typed_fault_and_leaves_nothing_behind() {
+    let mut service = service(100);
+    let (keys, _) = load(&mut service, b'a', &keys_of(b'a', 1));
+    let item = [1, 2, 3, 4];
+    for (code, fault) in [
+        (NON_CONFORMING, ItemFault::BadCiphertext),
+        (OUT_OF_MEMORY, ItemFault::OutOfMemory),
+        (PANICS, ItemFault::Internal),
+        (CANCELLED, ItemFault::Cancelled),
+    ] {
+        let failed = evaluate(&mut service, b'a', keys, &[code, 0, 0, 0]);
+        assert_eq!(failed, Err(fault));
+        assert!(service.trust.requests.is_empty(), "no receipt");
+        let answer = evaluate(&mut service, b'a', keys, &item).unwrap();
+        assert_eq!(answer.bytes, answer_to(1, &item));
+        service.trust.requests.clear();
+    }
+}
+
+#[test]
+fn keys_the_engine_panics_on_are_refused_and_the_others_stay() {
+    let mut service = service(100);
+    let (keys, _) = load(&mut service, b'a', &keys_of(b'a', 1));
+    let outcome = load(&mut service, b'a', &keys_of(b'a', PANICS)).1;
+    assert_eq!(outcome, Err(KeyFault::NonConforming));
+    assert!(evaluate(&mut service, b'a', keys, &[1, 2, 3, 4]).is_ok());
+}
+
+#[test]
+fn a_cancelled_item_gets_neither_answer_nor_receipt_however_late_the_word_comes() {
+    let mut service = service(100);
+    let (keys, _) = load(&mut service, b'a', &keys_of(b'a', 1));
+    // The first would never end, the second ends by itself without having looked.
+    for bytes in [[NEVER_ENDS, 0, 0, 0], [1, 2, 3, 4]] {
+        let request = ComputeRequest::Evaluate {
+            job: JobId([1; 16]),
+            item: 0,
+            model_hash: Digest([b'a'; 32]),
+            key_fingerprint: keys,
+            bytes: bytes.to_vec(),
+        };
+        let cancel = AtomicBool::new(false);
+        let mut outcomes = Vec::new();
+        service.handle(request, &cancel, &mut |reply| match reply {
+            // The first word of progress comes while the engine runs.
+            ComputeReply::Progress { .. } => cancel.store(true, Ordering::Relaxed),
+            ComputeReply::Item { outcome, .. } => outcomes.push(outcome),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(outcomes, [Err(ItemFault::Cancelled)]);
+        assert!(service.trust.requests.is_empty());
+    }
 }
