@@ -41,9 +41,9 @@ pub enum Event {
         job: JobId,
         /// The item.
         item: u32,
-        /// Layers finished.
+        /// Steps finished, in compute's unit.
         done: u32,
-        /// Layers in all.
+        /// Steps in all.
         of: u32,
     },
     /// Compute finished an item, or refused it.
@@ -76,7 +76,7 @@ pub enum Effect {
     },
     /// Change the store.
     Store(StoreChange),
-    /// Give compute something to do; at most one thing is under way.
+    /// Give compute something to do, at most one thing at a time, or stop it.
     Compute(Task),
     /// The box serves, or does not any more.
     Ready(bool),
@@ -148,6 +148,22 @@ pub enum Task {
         /// The encrypted input.
         bytes: Vec<u8>,
     },
+    /// Stop the item of this job that is being evaluated. Its outcome follows as ever.
+    Cancel {
+        /// The job.
+        job: JobId,
+    },
+}
+
+/// Why an item that was being computed was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The device withdrew its job.
+    Withdrawn,
+    /// The device is gone, or came back and did not ask for the item again.
+    Abandoned,
+    /// It took longer than an item may take.
+    Overdue,
 }
 
 /// A line for the log: names and numbers only.
@@ -212,6 +228,17 @@ pub enum Note {
         job: JobId,
         /// The item.
         item: u32,
+    },
+    /// An item that was being computed was stopped.
+    ItemStopped {
+        /// The device.
+        device: PeerName,
+        /// The job.
+        job: JobId,
+        /// The item.
+        item: u32,
+        /// Why.
+        why: Stop,
     },
     /// Compute died or failed and the work is queued again.
     WorkRepeated {

@@ -149,6 +149,7 @@ fn write(channel: &mut Channel, store_folder: &Path, task: Task) -> Result<(), C
             key_fingerprint,
             bytes,
         }),
+        Task::Cancel { job } => channel.send(&ComputeRequest::Cancel { job }),
     }
 }
 

@@ -63,6 +63,8 @@ struct Section {
     store_quota_mib: u64,
     #[serde(default = "default_jobs")]
     max_jobs_per_device: u64,
+    #[serde(default = "default_item_minutes")]
+    max_item_minutes: u64,
 }
 
 fn default_port() -> u64 {
@@ -79,6 +81,10 @@ fn default_quota() -> u64 {
 
 fn default_jobs() -> u64 {
     8
+}
+
+fn default_item_minutes() -> u64 {
+    60
 }
 
 #[derive(Deserialize)]
@@ -137,6 +143,12 @@ pub fn load(path: &Path) -> Result<Setup, ConfigError> {
         section.max_jobs_per_device,
         1..=1024,
     )?;
+    check_range(
+        path,
+        "gate.max_item_minutes",
+        section.max_item_minutes,
+        1..=24 * 60,
+    )?;
     let pem = |name: &Path| read_bounded(&resolve(path, name), MAX_PEM_BYTES);
     let mqtt = MqttOptions {
         host: file.broker.host,
@@ -159,6 +171,7 @@ pub fn load(path: &Path) -> Result<Setup, ConfigError> {
             store_quota_bytes: section.store_quota_mib * 1024 * 1024,
             max_clients_per_device: MAX_CLIENTS_PER_DEVICE,
             max_jobs_per_device: u32::try_from(section.max_jobs_per_device).unwrap_or(u32::MAX),
+            max_item_time: Duration::from_secs(section.max_item_minutes * 60),
         },
         identity: read_identity(&resolve(path, &section.envelope_key))?,
         mqtt,
@@ -182,6 +195,36 @@ fn roster(path: &Path) -> Result<Roster, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A whole folder of a box, with `gate` as the end of its section.
+    fn loaded(gate: &str) -> Result<Setup, ConfigError> {
+        use std::{fs, os::unix::fs::PermissionsExt};
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["ca.pem", "mqtt.pem", "mqtt.key.pem", "roster.toml"] {
+            fs::write(path(name), "").unwrap();
+        }
+        fs::write(path("envelope.key"), "0a".repeat(32)).unwrap();
+        fs::set_permissions(path("envelope.key"), fs::Permissions::from_mode(0o600)).unwrap();
+        let head = "site = \"00112233445566778899aabbccddeeff\"\nname = \"box-1\"\n";
+        let broker =
+            "[broker]\nhost = \"h\"\nca = \"ca.pem\"\ncertificate = \"mqtt.pem\"\nkey = \"mqtt.key.pem\"\n";
+        let section = "[gate]\nenvelope_key = \"envelope.key\"\nroster = \"roster.toml\"\n";
+        fs::write(path("box.toml"), format!("{head}{broker}{section}{gate}")).unwrap();
+        load(&path("box.toml"))
+    }
+
+    #[test]
+    fn an_item_may_take_an_hour_unless_the_file_says_otherwise() {
+        let time = |gate| loaded(gate).unwrap().settings.max_item_time;
+        assert_eq!(time(""), Duration::from_hours(1));
+        assert_eq!(time("max_item_minutes = 5\n"), Duration::from_mins(5));
+        let range = loaded("max_item_minutes = 0\n").unwrap_err().to_string();
+        assert!(
+            range.contains("gate.max_item_minutes is 0, allowed is 1 to 1440"),
+            "{range}"
+        );
+    }
 
     #[test]
     fn a_disabled_device_is_not_in_the_roster() {

@@ -31,6 +31,14 @@ pub(super) fn write(note: &Note) {
         Note::ItemAnswered { device, job, item } => {
             tracing::info!(%device, job = %format_args!("{job:.8}"), item, "item answered");
         }
+        Note::ItemStopped {
+            device,
+            job,
+            item,
+            why,
+        } => {
+            tracing::info!(%device, job = %format_args!("{job:.8}"), item, reason = ?why, "item stopped");
+        }
         Note::WorkRepeated { attempts } => tracing::warn!(attempts, "work is queued again"),
     }
 }

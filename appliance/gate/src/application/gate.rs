@@ -59,6 +59,8 @@ pub struct Gate {
     pub(super) keys: Keys,
     pub(super) jobs: Jobs,
     pub(super) work: Work,
+    /// When the present event happened.
+    pub(super) now: Instant,
     /// `None` until compute was there once.
     models: Option<Vec<ComputeModel>>,
     carrier_up: bool,
@@ -84,6 +86,7 @@ impl Gate {
             peers: BTreeMap::new(),
             jobs: Jobs::default(),
             work: Work::default(),
+            now: Instant::now(),
             models: None,
             carrier_up: false,
             ready: false,
@@ -95,6 +98,7 @@ impl Gate {
 
     /// Takes one event and says what is to be done, in order.
     pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Effect> {
+        self.now = now;
         match event {
             Event::CarrierUp => self.carrier_up = true,
             Event::CarrierDown => self.carrier_up = false,
@@ -110,6 +114,8 @@ impl Gate {
             Event::StoreFailed { client } => self.store_failed(client),
             Event::Tick => {
                 self.save_slow_uploads();
+                self.stop_overdue();
+                self.drop_abandoned();
                 self.report_queue();
             }
         }
@@ -160,9 +166,13 @@ impl Gate {
             return;
         }
         match self.peers.entry(device.clone()).or_default().admit(&header) {
-            Ok(Admitted::First) => self.note(Note::SessionOpened {
-                device: device.clone(),
-            }),
+            Ok(Admitted::First) => {
+                // What it wants of the former session it asks for again.
+                self.work.abandon(device, now);
+                self.note(Note::SessionOpened {
+                    device: device.clone(),
+                });
+            }
             Ok(Admitted::Current) => {}
             // A device that does not know our session could not read an answer in it.
             Err(Refusal::UnknownSession) => {
@@ -240,6 +250,7 @@ impl Gate {
             DeviceMessage::Cancel { job } => self.cancel(device, job),
             DeviceMessage::Goodbye => {
                 self.peers.entry(device.clone()).or_default().close();
+                self.work.abandon(device, self.now);
                 Ok(())
             }
             // A hello belongs outside every session; later versions may say what this one cannot read.

@@ -1,6 +1,6 @@
 //! What the gate is told at start.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use obscura_protocol::{
     identity::{PeerName, PublicKey, SiteId},
@@ -30,6 +30,8 @@ pub struct Settings {
     pub max_clients_per_device: usize,
     /// Jobs one device may have open.
     pub max_jobs_per_device: u32,
+    /// How long one item may be computed.
+    pub max_item_time: Duration,
 }
 
 impl Settings {

@@ -3,7 +3,7 @@
 use obscura_protocol::{
     identity::{Digest, JobId, PeerName},
     job::{MAX_ITEMS, Signed, StatementError, Ticket},
-    message::{BoxMessage, MAX_ITEM_BYTES, Phase, Refusal},
+    message::{BoxMessage, MAX_ITEM_BYTES, Refusal},
 };
 
 use super::{Gate, gate::Reject, jobs::Job, work::QueuedItem};
@@ -103,14 +103,13 @@ impl Gate {
         let item = QueuedItem::new(job, index, input_hash, bytes);
         match self.work.input_of(device, job, index) {
             Some(queued) if queued != input_hash => return Err(reject(Refusal::BadTicket)),
-            Some(_) => {}
+            Some(_) => self.work.claim(device, job, index),
             None => self
                 .work
                 .push(device, item)
                 .map_err(|_full| reject(Refusal::Busy))?,
         }
-        if let Some(ahead) = self.work.ahead(device, job, index) {
-            let phase = Phase::Queued { ahead };
+        if let Some(phase) = self.work.phase(device, job, index) {
             self.send(device, &BoxMessage::Progress { job, index, phase });
         }
         Ok(())
@@ -119,7 +118,7 @@ impl Gate {
     pub(super) fn cancel(&mut self, device: &PeerName, job: JobId) -> Result<(), Reject> {
         let removed = self.jobs.remove(device, job);
         removed.ok_or_else(|| Reject::of(Refusal::UnknownJob, job))?;
-        self.work.drop_job(device, job);
+        self.withdraw(device, job);
         Ok(())
     }
 }

@@ -3,4 +3,5 @@
 mod bad_input;
 mod faults;
 mod fixture;
+mod stops;
 mod work;

@@ -1,6 +1,9 @@
 //! What compute does now and next. Compute gets one task at a time; if it dies, the task comes back.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use obscura_local::appliance::{Answer, ItemFault, KeyFault};
 use obscura_protocol::{
@@ -11,7 +14,7 @@ use obscura_protocol::{
 use super::{Gate, gate::Reject, keys::State};
 use crate::{
     domain::{FairQueue, QueueFull},
-    ports::{Effect, Note, StoreChange, Task},
+    ports::{Effect, Note, Stop, StoreChange, Task},
 };
 
 /// Items one device may have waiting: at most 16 MiB of them.
@@ -20,6 +23,9 @@ const MAX_QUEUED_ITEMS: usize = 256;
 const MAX_ATTEMPTS: u32 = 3;
 /// How often the keys of one item are loaded again; each death of compute costs one.
 const MAX_LOADS: u32 = 2 * MAX_ATTEMPTS;
+/// How long a device that left or opened a new session may take to ask for its items again; over a slow cable
+/// they need most of it.
+const ABANDONED_AFTER: Duration = Duration::from_mins(1);
 
 /// An item that waits or is computed.
 #[derive(Debug)]
@@ -31,6 +37,8 @@ pub(super) struct QueuedItem {
     attempts: u32,
     loads: u32,
     told_ahead: Option<u32>,
+    /// Since when the device must ask for it again.
+    abandoned: Option<Instant>,
 }
 
 impl QueuedItem {
@@ -43,14 +51,32 @@ impl QueuedItem {
             attempts: 0,
             loads: 0,
             told_ahead: None,
+            abandoned: None,
         }
     }
+
+    fn is_abandoned(&self, now: Instant) -> bool {
+        self.abandoned.is_some_and(|since| now >= since + ABANDONED_AFTER)
+    }
+}
+
+/// The item compute evaluates.
+#[derive(Debug)]
+struct Computed {
+    device: PeerName,
+    item: QueuedItem,
+    /// When compute was asked.
+    since: Instant,
+    /// The last word of compute: steps done and in all.
+    moved: Option<(u32, u32)>,
+    /// Nobody wants the outcome any more; compute was told.
+    stopped: bool,
 }
 
 #[derive(Debug)]
 enum UnderWay {
     Load(ClientId, Digest),
-    Item(PeerName, QueuedItem),
+    Item(Computed),
 }
 
 /// The queue and the task under way.
@@ -90,37 +116,87 @@ impl Work {
         self.items.push(device, item)
     }
 
-    fn computed(&self, device: &PeerName) -> Option<&QueuedItem> {
+    /// What is computed and still wanted.
+    fn computed(&self) -> Option<&Computed> {
         match &self.under_way {
-            Some(UnderWay::Item(owner, item)) if owner == device => Some(item),
+            Some(UnderWay::Item(computed)) if !computed.stopped => Some(computed),
             _ => None,
+        }
+    }
+
+    fn computed_mut(&mut self) -> Option<&mut Computed> {
+        match &mut self.under_way {
+            Some(UnderWay::Item(computed)) if !computed.stopped => Some(computed),
+            _ => None,
+        }
+    }
+
+    /// Everything of `device` that waits or is computed.
+    fn of(&self, device: &PeerName) -> impl Iterator<Item = &QueuedItem> {
+        let computed = self.computed().filter(|computed| computed.device == *device);
+        self.items
+            .of(device)
+            .chain(computed.map(|computed| &computed.item))
+    }
+
+    fn of_mut(&mut self, device: &PeerName) -> impl Iterator<Item = &mut QueuedItem> {
+        let computed = match &mut self.under_way {
+            Some(UnderWay::Item(computed)) if !computed.stopped && computed.device == *device => {
+                Some(&mut computed.item)
+            }
+            _ => None,
+        };
+        self.items.of_mut(device).chain(computed)
+    }
+
+    /// From now on the device must ask for its items again, or lose them.
+    pub(super) fn abandon(&mut self, device: &PeerName, now: Instant) {
+        for item in self.of_mut(device) {
+            item.abandoned = Some(now);
+        }
+    }
+
+    /// The device asked for this item again.
+    pub(super) fn claim(&mut self, device: &PeerName, job: JobId, index: u32) {
+        for item in self.of_mut(device) {
+            if item.job == job && item.index == index {
+                item.abandoned = None;
+            }
         }
     }
 
     /// Hash of the input that waits or is computed for this item.
     pub(super) fn input_of(&self, device: &PeerName, job: JobId, index: u32) -> Option<Digest> {
-        let mut items = self.items.of(device).chain(self.computed(device));
-        let item = items.find(|item| item.job == job && item.index == index);
+        let item = self
+            .of(device)
+            .find(|item| item.job == job && item.index == index);
         item.map(|item| item.input_hash)
     }
 
     /// Whether an item of this job waits or is computed.
     pub(super) fn has_job(&self, device: &PeerName, job: JobId) -> bool {
-        let mut items = self.items.of(device).chain(self.computed(device));
-        items.any(|item| item.job == job)
+        self.of(device).any(|item| item.job == job)
     }
 
-    /// Items before this waiting one, the one being computed included.
-    pub(super) fn ahead(&self, device: &PeerName, job: JobId, index: u32) -> Option<u32> {
-        let mut items = self.items.of(device);
-        let position = items.position(|item| item.job == job && item.index == index)?;
-        let busy = usize::from(matches!(self.under_way, Some(UnderWay::Item(..))));
-        u32::try_from(self.items.ahead(device, position) + busy).ok()
-    }
-
+    /// Drops what waits of a job.
     pub(super) fn drop_job(&mut self, device: &PeerName, job: JobId) {
         self.items
             .retain(|owner, item| owner != device || item.job != job);
+    }
+
+    /// Where this item is: behind others, the one being computed included, or at compute.
+    pub(super) fn phase(&self, device: &PeerName, job: JobId, index: u32) -> Option<Phase> {
+        if let Some(computed) = self.computed()
+            && (&computed.device, computed.item.job, computed.item.index) == (device, job, index)
+        {
+            let phase = |(done, of)| Phase::Computing { done, of };
+            return Some(computed.moved.map_or(Phase::Queued { ahead: 0 }, phase));
+        }
+        let mut items = self.items.of(device);
+        let position = items.position(|item| item.job == job && item.index == index)?;
+        let ahead = self.items.ahead(device, position) + usize::from(self.computed().is_some());
+        let ahead = u32::try_from(ahead).ok()?;
+        Some(Phase::Queued { ahead })
     }
 }
 
@@ -148,8 +224,63 @@ impl Gate {
                     key_fingerprint: job.key_fingerprint,
                     bytes: item.bytes.clone(),
                 }));
-                self.work.under_way = Some(UnderWay::Item(device, item));
+                self.work.under_way = Some(UnderWay::Item(Computed {
+                    device,
+                    item,
+                    since: self.now,
+                    moved: None,
+                    stopped: false,
+                }));
             }
+        }
+    }
+
+    /// Stops the item under way; its outcome, whatever it will be, is for nobody.
+    fn stop(&mut self, why: Stop) {
+        let Some(computed) = self.work.computed_mut() else {
+            return;
+        };
+        computed.stopped = true;
+        let (job, item) = (computed.item.job, computed.item.index);
+        let device = computed.device.clone();
+        self.effects.push(Effect::Compute(Task::Cancel { job }));
+        self.note(Note::ItemStopped {
+            device,
+            job,
+            item,
+            why,
+        });
+    }
+
+    /// Drops what waits of a job and stops what is computed of it.
+    pub(super) fn withdraw(&mut self, device: &PeerName, job: JobId) {
+        self.work.drop_job(device, job);
+        let computed = self.work.computed();
+        if computed.is_some_and(|computed| computed.device == *device && computed.item.job == job) {
+            self.stop(Stop::Withdrawn);
+        }
+    }
+
+    /// Drops and stops what its device left behind. The job stays open for a device that comes back later.
+    pub(super) fn drop_abandoned(&mut self) {
+        let now = self.now;
+        self.work.items.retain(|_, item| !item.is_abandoned(now));
+        let computed = self.work.computed();
+        if computed.is_some_and(|computed| computed.item.is_abandoned(now)) {
+            self.stop(Stop::Abandoned);
+        }
+    }
+
+    /// Stops an item that takes longer than any may. Trying again would take as long.
+    pub(super) fn stop_overdue(&mut self) {
+        let overdue = self
+            .work
+            .computed()
+            .filter(|computed| self.now >= computed.since + self.settings.max_item_time)
+            .map(|computed| (computed.device.clone(), computed.item.job));
+        if let Some((device, job)) = overdue {
+            self.stop(Stop::Overdue);
+            self.refuse(&device, 0, Reject::of(Refusal::Internal, job));
         }
     }
 
@@ -164,7 +295,8 @@ impl Gate {
     pub(super) fn compute_down(&mut self) {
         self.work.up = false;
         match self.work.under_way.take() {
-            Some(UnderWay::Item(device, item)) => self.try_again(&device, item),
+            Some(UnderWay::Item(computed)) if computed.stopped => {}
+            Some(UnderWay::Item(computed)) => self.try_again(&computed.device, computed.item),
             Some(UnderWay::Load(client, _)) => self.load_died(client),
             None => {}
         }
@@ -266,27 +398,37 @@ impl Gate {
     }
 
     pub(super) fn item_moved(&mut self, job: JobId, item: u32, done: u32, of: u32) {
-        let Some(UnderWay::Item(device, queued)) = &self.work.under_way else {
+        let Some(computed) = self.work.computed_mut() else {
             return;
         };
-        if queued.job != job || queued.index != item || self.jobs.find(device, job).is_none() {
+        if (computed.item.job, computed.item.index) != (job, item) {
             return;
         }
-        let device = device.clone();
+        computed.moved = Some((done, of));
+        let device = computed.device.clone();
         let phase = Phase::Computing { done, of };
         let index = item;
         self.send(&device, &BoxMessage::Progress { job, index, phase });
     }
 
     pub(super) fn item_done(&mut self, job: JobId, index: u32, outcome: Result<Answer, ItemFault>) {
-        let under_way = self.work.under_way.take();
-        let (device, item) = match under_way {
-            Some(UnderWay::Item(device, item)) if item.job == job && item.index == index => (device, item),
+        let Computed {
+            device,
+            item,
+            stopped,
+            ..
+        } = match self.work.under_way.take() {
+            Some(UnderWay::Item(computed)) if (computed.item.job, computed.item.index) == (job, index) => {
+                computed
+            }
             other => {
                 self.work.under_way = other;
                 return;
             }
         };
+        if stopped {
+            return;
+        }
         let Some(client) = self.jobs.find(&device, job).map(|open| open.client) else {
             return;
         };
@@ -295,6 +437,8 @@ impl Gate {
             Err(ItemFault::KeysNotLoaded) => self.load_for(&device, item, client),
             Err(ItemFault::UnknownModel) => self.refuse(&device, 0, Reject::of(Refusal::UnknownModel, job)),
             Err(ItemFault::BadCiphertext) => self.refuse(&device, 0, Reject::of(Refusal::BadCiphertext, job)),
+            // Nothing would be different at once; the device tries again after a pause.
+            Err(ItemFault::OutOfMemory) => self.refuse(&device, 0, Reject::of(Refusal::Internal, job)),
             Err(_) => self.try_again(&device, item),
         }
     }
@@ -318,7 +462,7 @@ impl Gate {
 
     /// Tells every device whose next item moved how many are still before it.
     pub(super) fn report_queue(&mut self) {
-        let busy = usize::from(matches!(self.work.under_way, Some(UnderWay::Item(..))));
+        let busy = usize::from(self.work.computed().is_some());
         let mut moved = Vec::new();
         for (device, ahead, item) in self.work.items.heads() {
             let ahead = u32::try_from(ahead + busy).unwrap_or(u32::MAX);

@@ -89,6 +89,11 @@ impl<K: Ord + Clone, T> FairQueue<K, T> {
         self.queues.get(owner).into_iter().flatten()
     }
 
+    /// Like [`Self::of`], to be changed in place.
+    pub fn of_mut(&mut self, owner: &K) -> impl Iterator<Item = &mut T> {
+        self.queues.get_mut(owner).into_iter().flatten()
+    }
+
     /// The next entry of every owner, to be changed in place, and how many entries come before it.
     pub fn heads(&mut self) -> Vec<(K, usize, &mut T)> {
         let turns: BTreeMap<K, usize> = self.turns.iter().cloned().zip(0..).collect();

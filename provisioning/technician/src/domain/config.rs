@@ -10,6 +10,7 @@ use super::site::{Member, Site};
 const STORE_QUOTA_MIB: u32 = 1024;
 const KEY_CACHE_MIB: u32 = 1024;
 const MAX_JOBS_PER_DEVICE: u32 = 8;
+const MAX_ITEM_MINUTES: u32 = 60;
 
 /// The `[broker]` table, the same for every client.
 fn broker_table(site: &Site) -> String {
@@ -53,10 +54,15 @@ store_dir = \"state/keys\"
 store_quota_mib = {STORE_QUOTA_MIB}
 # Jobs one device may have waiting (default 8).
 max_jobs_per_device = {MAX_JOBS_PER_DEVICE}
+# How long one item may be computed before it is given up, minutes (default 60).
+max_item_minutes = {MAX_ITEM_MINUTES}
 
 [compute]
 # Memory for evaluation keys in use, MiB (default 1024).
 key_cache_mib = {KEY_CACHE_MIB}
+# Memory for one evaluation and those keys together, MiB; 0 means three quarters of the machine's (default 0).
+# A model that needs more is not offered, and the log says why.
+memory_mib = 0
 # Threads that evaluate; 0 means one per core (default 0).
 threads = 0
 

@@ -208,6 +208,7 @@ pub(super) fn settings() -> Settings {
         store_quota_bytes: 5 * KEY_BYTES as u64,
         max_clients_per_device: 3,
         max_jobs_per_device: 2,
+        max_item_time: Duration::from_hours(1),
     }
 }
 

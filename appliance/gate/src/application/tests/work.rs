@@ -273,7 +273,8 @@ fn a_cancelled_job_is_not_computed_and_its_late_answer_is_dropped() {
     world.say(&mut device, &item(1, 0, 8));
     world.say(&mut device, &item(1, 1, 8));
     let job = JobId([1; 16]);
-    world.say(&mut device, &DeviceMessage::Cancel { job });
+    let out = world.say(&mut device, &DeviceMessage::Cancel { job });
+    assert_eq!(out.tasks, [Task::Cancel { job }]);
     let out = world.done(1, 0, 8);
     assert!(out.messages.is_empty() && out.tasks.is_empty());
     let again = DeviceMessage::Cancel { job };
