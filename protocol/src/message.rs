@@ -215,11 +215,11 @@ pub enum Phase {
         /// Items before it.
         ahead: u32,
     },
-    /// Being computed: `done` of `of` layers.
+    /// Being computed: `done` of `of` steps. What a step is, the box decides: all take about the same time.
     Computing {
-        /// Layers finished.
+        /// Steps finished.
         done: u32,
-        /// Layers in all.
+        /// Steps in all.
         of: u32,
     },
 }

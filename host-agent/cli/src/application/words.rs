@@ -48,10 +48,20 @@ impl Places {
     pub(crate) fn phase(&self, phase: Phase) -> String {
         match phase {
             Phase::Queued { ahead } => format!("queued behind {ahead} at {}", self.box_name),
-            Phase::Computing { done, of } => format!("{} computes, layer {done} of {of}", self.box_name),
+            Phase::Computing { done, of } => {
+                format!("{} computes, {} % done", self.box_name, percent(done, of))
+            }
             _ => format!("under way at {}", self.box_name),
         }
     }
+}
+
+/// Whole percent, 100 only when all is done.
+fn percent(done: u32, of: u32) -> u64 {
+    (u64::from(done) * 100)
+        .checked_div(u64::from(of))
+        .unwrap_or(0)
+        .min(100)
 }
 
 fn seconds(ms: u64) -> String {
@@ -59,5 +69,23 @@ fn seconds(ms: u64) -> String {
         format!("{ms} ms")
     } else {
         format!("{} s", (ms + 500) / 1000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_how_much_is_computed_whatever_the_box_counts() {
+        let places = Places {
+            broker: "b".to_owned(),
+            box_name: "box-1".to_owned(),
+        };
+        let text = |done, of| places.phase(Phase::Computing { done, of });
+        assert_eq!(text(75_775, 151_552), "box-1 computes, 49 % done");
+        assert_eq!(text(u32::MAX, u32::MAX), "box-1 computes, 100 % done");
+        assert_eq!(text(3, 2), "box-1 computes, 100 % done");
+        assert_eq!(text(0, 0), "box-1 computes, 0 % done");
     }
 }
