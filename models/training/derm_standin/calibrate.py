@@ -7,6 +7,7 @@ accumulator ranges, clip points and the mean error of the rounded weights come f
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from . import images, integer, quantise
 
@@ -100,9 +101,12 @@ class Builder:
         totals, rows = 0.0, 0
         probe = layer(weights, np.zeros(len(weights)))
         if isinstance(probe, integer.Linear):
-            return probe.weights @ integer.flatten(self.x).mean(axis=0)
+            with threadpool_limits(1):
+                return probe.weights @ integer.flatten(self.x).mean(axis=0)
         for batch in self._batches(f"{probe.name}, means"):
             taken = probe.windows(batch, np.float32)
             totals = totals + taken.sum(axis=(0, 1, 2), dtype=float)
             rows += taken.size // taken.shape[-1]
-        return (totals / rows) @ probe.matrix(np.float64)
+        # Real numbers, unlike all the other products: one thread, so that machines agree on the last bit.
+        with threadpool_limits(1):
+            return (totals / rows) @ probe.matrix(np.float64)

@@ -34,7 +34,7 @@ def render(report):
         f"# {name} (stand-in)\n\n{made_up}**A stand-in, not a diagnostic model.** It exists so that encrypted evaluation can be measured on "
         f"realistic\nactivations and margins until a trained network takes its place.",
         f"## What it is\n\n{BODY[name]}\n\nInput: a patch of 32x32, three colours, ImageNet's normalisation, one "
-        f"integer for 1/48 of a deviation. Output: seven logits,\n{', '.join(report['classes'])}; one integer is "
+        f"integer for 1/48 of a deviation. Output:\nseven logits, {', '.join(report['classes'])}; one integer is "
         f"{report['head']['logit_per_integer']:.4g} of a logit.",
         "## Data and licences\n\n" + _item(DATA[name] + HAM),
         _figures(report, test),

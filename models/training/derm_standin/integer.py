@@ -23,6 +23,7 @@ class Conv:
     bias: np.ndarray
     stride: int = 1
     padding: int = 0
+    # What follows from the weights alone, kept because every batch needs it.
     matrices: dict = field(default_factory=dict, compare=False, repr=False)
 
     def matrix(self, dtype):
@@ -38,7 +39,9 @@ class Conv:
 
     def sums(self, x):
         """The accumulators without bias, int64 `[patches, out height, out width, outputs]`."""
-        dtype = exact_type(self.weights.reshape(len(self.weights), -1), x)
+        if "gain" not in self.matrices:
+            self.matrices["gain"] = gain(self.weights)
+        dtype = exact_type(self.matrices["gain"], x)
         taken = self.windows(x, dtype)
         return (taken.reshape(-1, taken.shape[-1]) @ self.matrix(dtype)).reshape(*taken.shape[:3], -1).astype(np.int64)
 
@@ -57,7 +60,7 @@ class Linear:
     def sums(self, x):
         """The accumulators without bias, int64 `[patches, 1, 1, outputs]`."""
         flat = flatten(x)
-        dtype = exact_type(self.weights, flat)
+        dtype = exact_type(gain(self.weights), flat)
         return (flat.astype(dtype) @ self.weights.T.astype(dtype)).astype(np.int64).reshape(len(x), 1, 1, -1)
 
     def __call__(self, x):
@@ -141,9 +144,14 @@ def flatten(x):
     return x.transpose(0, 3, 1, 2).reshape(len(x), -1)
 
 
-def exact_type(weights, x):
+def gain(weights):
+    """Largest sum of magnitudes of one output's weights: what a sum can reach when inputs are at most 1."""
+    return int(np.abs(weights.astype(np.int64)).reshape(len(weights), -1).sum(axis=1).max())
+
+
+def exact_type(gain, x):
     """The cheaper float type in which no partial sum of a product can be rounded."""
-    largest = int(np.abs(weights.astype(np.int64)).sum(axis=1).max()) * int(np.abs(x.astype(np.int64)).max(initial=0))
+    largest = gain * int(np.abs(x.astype(np.int64)).max(initial=0))
     for dtype, limit in EXACT.items():
         if largest < limit:
             return dtype

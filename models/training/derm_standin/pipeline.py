@@ -32,7 +32,7 @@ class Amounts:
 
 AMOUNTS = {
     "derm-small": Amounts(400, 4, 1600, 14, 280, 2048),
-    "derm-vgg11": Amounts(300, 3, 1400, 7, 210, 1024),
+    "derm-vgg11": Amounts(300, 3, 1000, 6, 140, 1024),
 }
 SMOKE_AMOUNTS = Amounts(12, 2, 42, 2, 7, 32)
 

@@ -86,12 +86,12 @@ class Reference(unittest.TestCase):
         # 2^24 + 1 is the first integer that a 32-bit float cannot hold.
         layer = integer.Linear("head", np.array([[1, 1]]), np.array([0]))
         self.assertEqual(layer(np.array([2**24, 1]).reshape(1, 1, 1, 2)).item(), 2**24 + 1)
-        self.assertIs(integer.exact_type(layer.weights, np.array([2**24, 1])), np.float64)
-        self.assertIs(integer.exact_type(layer.weights, np.array([2**23 - 1, 1])), np.float32)
+        self.assertIs(integer.exact_type(integer.gain(layer.weights), np.array([2**24, 1])), np.float64)
+        self.assertIs(integer.exact_type(integer.gain(layer.weights), np.array([2**23 - 1, 1])), np.float32)
 
     def test_sums_beyond_both_float_types_are_refused(self):
         with self.assertRaises(OverflowError):
-            integer.exact_type(np.array([[4]]), np.array([2**52]))
+            integer.exact_type(4, np.array([2**52]))
 
     def test_batches_do_not_change_the_logits(self):
         network = made_up()

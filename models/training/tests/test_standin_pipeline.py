@@ -14,6 +14,8 @@ from cardio_lr.progress import Progress
 from derm_standin import export, fixtures, images, integer, pipeline, quantise, synthetic
 from derm_standin.__main__ import main
 
+from test_standin_integer import naive
+
 
 def quietly(*arguments):
     """Runs the command line; returns (exit code, standard error)."""
@@ -125,6 +127,34 @@ class Patches(unittest.TestCase):
         self.assertEqual((len(sample.entries), len(sample.patches)), (12, 192))
         self.assertEqual({entry.label for entry in sample.entries}, set(range(7)))
         self.assertTrue((sample.position.reshape(12, 16) == sample.position[:16]).all())
+
+
+class Committed(unittest.TestCase):
+    """What is in the repository: the networks still give the golden logits, by the fast way and by plain loops."""
+
+    FOLDER = pipeline.REPOSITORY / "tests/fixtures/patches"
+
+    def setUp(self):
+        self.patches = load_file(self.FOLDER / "patches.safetensors")["patches"]
+        self.golden = load_file(self.FOLDER / "golden.safetensors")
+
+    def test_networks_give_the_golden_logits(self):
+        for name, every in (("derm-small", 8), ("derm-vgg11", 64)):
+            network = pipeline.read_network(name, pipeline.SHIPPED)
+            logits = network.logits(self.patches[::every])
+            self.assertTrue((logits == self.golden[f"{name}.logits"][::every]).all(), name)
+
+    def test_plain_loops_give_a_golden_logit(self):
+        network = pipeline.read_network("derm-small", pipeline.SHIPPED)
+        self.assertEqual(naive(network, self.patches[100]).tolist(), self.golden["derm-small.logits"][100].tolist())
+
+    def test_every_image_is_named_with_its_class(self):
+        document = json.loads((self.FOLDER / "patches.json").read_text(encoding="utf-8"))
+        tensors = load_file(self.FOLDER / "patches.safetensors")
+        self.assertEqual(len(document["images"]), fixtures.IMAGES)
+        for image, entry in enumerate(document["images"]):
+            labels = tensors["labels"][tensors["image"] == image]
+            self.assertEqual([document["classes"][label] for label in labels], [entry["class"]] * 16)
 
 
 class CommandLine(unittest.TestCase):
