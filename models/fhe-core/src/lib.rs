@@ -18,5 +18,5 @@ pub use bits::{pack, packed_len, unpack};
 pub use format::{Answer, EvaluationKeyParts, FormatError, Item, SEED_BYTES, SeededKey};
 pub use noise::{LookUpNoise, Noise};
 pub use parameters::{Packing, ParameterError, ParameterSet, WordSize};
-pub use plan::{OutputPlan, Plan, PlanError, TablePlan};
+pub use plan::{LayerNoise, OutputPlan, Plan, PlanError, TablePlan};
 pub use security::{MIN_SECURITY_BITS, RECORDED, RecordedEstimate, security_bits};
