@@ -20,6 +20,11 @@ const TRANSFORM_ERROR: f64 = 13.0;
 pub struct Noise(f64);
 
 impl Noise {
+    /// Noise of standard deviation `sigma`, in units of the torus.
+    pub(crate) fn of_sigma(sigma: f64) -> Self {
+        Self(sigma * sigma)
+    }
+
     fn from_log2(sigma_log2: f64) -> Self {
         Self((2.0 * sigma_log2).exp2())
     }

@@ -6,6 +6,7 @@
 //! saturation where a table begins and ends at its extremes.
 
 mod error;
+mod landing;
 mod memory;
 mod output;
 mod scale;
@@ -16,7 +17,7 @@ pub use error::PlanError;
 pub use output::OutputPlan;
 pub use table::TablePlan;
 
-use obscura_circuit::{Circuit, NoiseFigures, Operation, TableNoise};
+use obscura_circuit::{Circuit, Lut, NoiseFigures, Operation, TableNoise};
 
 use crate::{Answer, EvaluationKeyParts, Item, LookUpNoise, Noise, ParameterSet, WordSize};
 use spread::Spread;
@@ -36,13 +37,54 @@ pub struct LayerNoise {
     pub output: Noise,
 }
 
+/// How a tensor's integers lie on the torus.
+#[derive(Clone, Debug)]
+struct Tensor {
+    /// Torus units (2^-64) per integer.
+    delta: u64,
+    /// What its phases deviate from multiples of delta.
+    noise: Spread,
+    /// What its phases deviate from those of the reference: look-ups that landed beside their entry too.
+    deviation: Spread,
+}
+
+impl Tensor {
+    /// The result of a layer that sums, whose noise `through` tells from this tensor's.
+    fn sum(&self, delta: u64, through: impl Fn(&Spread) -> Spread) -> Self {
+        Self {
+            delta,
+            noise: through(&self.noise),
+            deviation: through(&self.deviation),
+        }
+    }
+
+    /// The result of a look-up of this tensor.
+    fn look_up(&self, lut: &Lut, delta: u64, set: &ParameterSet) -> Self {
+        let noise = Noise::rotation(set);
+        let landing = table::look_up_noise(&self.deviation, lut.entries(), set);
+        let moved = Noise::of_sigma(landing::mean_square(lut, landing.rms_entries).sqrt() * to_torus(delta));
+        Self {
+            delta,
+            noise: Spread::independent(noise),
+            deviation: Spread::independent(noise.plus(moved)),
+        }
+    }
+}
+
+/// Torus units (2^-64) in units of the torus.
+fn to_torus(delta: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a ratio that needs three digits")]
+    let units = delta as f64;
+    units * (-64.0_f64).exp2()
+}
+
 /// A circuit laid out on the torus under a parameter set, with its noise predicted and found tolerable.
 #[derive(Clone, Debug)]
 pub struct Plan {
     parameters: ParameterSet,
     input_len: usize,
-    /// Invariant: scale and noise, one per tensor, the input first.
-    tensors: Vec<(u64, Spread)>,
+    /// Invariant: one per tensor, the input first.
+    tensors: Vec<Tensor>,
     /// Invariant: the tensor each layer reads.
     reads: Vec<usize>,
     /// Invariant: one per layer, `Some` for tables.
@@ -59,23 +101,28 @@ impl Plan {
     pub fn new(circuit: &Circuit, parameters: &ParameterSet) -> Result<Self, PlanError> {
         let deltas = scale::deltas(circuit, parameters.words())?;
         let layers = circuit.layers();
-        let mut tensors = vec![(deltas[0], Spread::independent(Noise::input(parameters)))];
+        let fresh = Spread::independent(Noise::input(parameters));
+        let mut tensors = vec![Tensor {
+            delta: deltas[0],
+            noise: fresh.clone(),
+            deviation: fresh,
+        }];
         let mut tables = Vec::new();
         for (index, layer) in layers.iter().enumerate() {
-            let (input_delta, input) = &tensors[layer.reads];
-            let delta = deltas[index + 1];
+            let (input, delta) = (&tensors[layer.reads], deltas[index + 1]);
             let mut table = None;
-            let spread = match &layer.operation {
-                Operation::Linear(linear) => input.dense(index, linear.into()),
-                Operation::Conv2d(conv) => input.dense(index, conv.into()),
-                Operation::SumPool(pool) => input.pool(pool, |layer| &layers[layer].operation),
+            let tensor = match &layer.operation {
+                Operation::Linear(linear) => input.sum(delta, |s| s.dense(index, linear.into())),
+                Operation::Conv2d(conv) => input.sum(delta, |s| s.dense(index, conv.into())),
+                Operation::SumPool(pool) => {
+                    input.sum(delta, |s| s.pool(pool, |layer| &layers[layer].operation))
+                }
                 Operation::Lut(lut) => {
-                    let deltas = (*input_delta, delta);
-                    table = Some(TablePlan::new(circuit, layer, lut, input, deltas, parameters)?);
-                    Spread::independent(Noise::rotation(parameters))
+                    table = Some(TablePlan::new(circuit, layer, lut, input, delta, parameters)?);
+                    input.look_up(lut, delta, parameters)
                 }
             };
-            tensors.push((delta, spread));
+            tensors.push(tensor);
             tables.push(table);
         }
         let outputs = output::outputs(circuit, parameters, &tensors)?;
@@ -107,18 +154,18 @@ impl Plan {
 
     /// Torus units (2^-64) per integer of tensor `tensor`.
     pub fn delta(&self, tensor: usize) -> u64 {
-        self.tensors[tensor].0
+        self.tensors[tensor].delta
     }
 
     /// Predicted noise of tensor `tensor`, the largest over its channels.
     pub fn noise(&self, tensor: usize) -> Noise {
-        self.tensors[tensor].1.max()
+        self.tensors[tensor].noise.max()
     }
 
     /// Predicted noise of layer `layer`; `None` beyond the last.
     pub fn layer_noise(&self, layer: usize) -> Option<LayerNoise> {
         let (reads, table) = (*self.reads.get(layer)?, self.tables.get(layer)?);
-        let (input, output) = (&self.tensors[reads].1, &self.tensors[layer + 1].1);
+        let (input, output) = (&self.tensors[reads].noise, &self.tensors[layer + 1].noise);
         let accumulator = if table.is_some() { input } else { output };
         Some(LayerNoise {
             input: input.max(),
@@ -144,10 +191,12 @@ impl Plan {
         self.outputs.iter().map(|o| o.len).sum()
     }
 
-    /// Predicted deviation of the elements of output `output`, in integers; `None` beyond the last.
+    /// Predicted deviation of the elements of output `output` from the reference, in integers; `None` beyond the
+    /// last.
     ///
-    /// Of an output behind tables this is the noise added after them: how far their landing on neighbouring
-    /// entries moves an output depends on the tables, and is what [`Circuit::simulate`] is for.
+    /// Behind tables it includes look-ups that land beside their entry, averaged over the part of each table
+    /// where inputs are expected: an estimate, good to a factor of about 1.5, because how inputs spread over a
+    /// table belongs to the data. [`Circuit::simulate`] says it for given data.
     pub fn output_sigma(&self, output: usize) -> Option<f64> {
         self.outputs.get(output).map(|o| o.sigma)
     }
@@ -170,7 +219,7 @@ impl Plan {
             twice_centre: table.twice_centre(),
         };
         NoiseFigures {
-            delta: self.tensors.iter().map(|(delta, _)| *delta).collect(),
+            delta: self.tensors.iter().map(|t| t.delta).collect(),
             input_sigma: self.noise(0).sigma(),
             tables: self.tables.iter().map(|t| t.as_ref().map(table)).collect(),
             output_sigma: self

@@ -2,7 +2,7 @@
 
 use obscura_circuit::{Circuit, Interval, Operation, OutputKind, OutputLayer};
 
-use super::spread::Spread;
+use super::{Tensor, to_torus};
 use crate::{Noise, ParameterSet, PlanError};
 
 /// Deviations that separate a decoded integer from its neighbour: a wrong one has probability below 2^-49.
@@ -21,8 +21,8 @@ pub struct OutputPlan {
     pub kind: OutputKind,
     /// Bits kept of each word.
     pub answer_bits: u32,
-    /// Predicted deviation of a decrypted element from what the circuit gives for the looked-up values, in
-    /// integers: the largest over the channels.
+    /// Predicted deviation of a decrypted element from the reference, in integers: the largest over the
+    /// channels.
     pub sigma: f64,
     delta: u64,
     reach: Interval,
@@ -45,11 +45,11 @@ impl OutputPlan {
     }
 }
 
-/// Lays the outputs of `circuit` out; `tensors` has scale and noise of each tensor.
+/// Lays the outputs of `circuit` out over its tensors.
 pub(super) fn outputs(
     circuit: &Circuit,
     set: &ParameterSet,
-    tensors: &[(u64, Spread)],
+    tensors: &[Tensor],
 ) -> Result<Vec<OutputPlan>, PlanError> {
     let len = |output: &OutputLayer| circuit.reach(output.reads).len();
     let count = circuit.outputs().iter().map(len).sum();
@@ -66,10 +66,9 @@ pub(super) fn outputs(
         } else {
             bits(set, kind)
         };
-        let (delta, spread) = &tensors[output.reads];
-        let noise = spread.max().plus(on_the_way_out(set, answer_bits, count));
-        let (step, sigma) = (to_torus(*delta), noise.sigma());
-        let deviations = step / 2.0 / sigma;
+        let tensor = &tensors[output.reads];
+        let (step, way_out) = (to_torus(tensor.delta), on_the_way_out(set, answer_bits, count));
+        let deviations = step / 2.0 / tensor.noise.max().plus(way_out).sigma();
         if is_exact(circuit, output.reads) && deviations < EXACT_DEVIATIONS {
             return Err(PlanError::TooNoisy {
                 output: output.name.clone(),
@@ -79,7 +78,7 @@ pub(super) fn outputs(
         }
         let hull = circuit.reach(output.reads).iter().copied().reduce(Interval::hull);
         let reach = hull.unwrap_or(Interval { min: 0, max: 0 });
-        if u128::from(reach.max.abs_diff(reach.min)) * u128::from(*delta) >= 1 << 64 {
+        if u128::from(reach.max.abs_diff(reach.min)) * u128::from(tensor.delta) >= 1 << 64 {
             return Err(PlanError::TooWide {
                 layer: layer_name(circuit, output.reads).into(),
             });
@@ -90,8 +89,8 @@ pub(super) fn outputs(
             len: len(output),
             kind,
             answer_bits,
-            sigma: sigma / step,
-            delta: *delta,
+            sigma: tensor.deviation.max().plus(way_out).sigma() / step,
+            delta: tensor.delta,
             reach,
         })
     };
@@ -130,10 +129,4 @@ fn bits(set: &ParameterSet, kind: OutputKind) -> u32 {
         OutputKind::Exact => set.exact_answer_bits,
         OutputKind::Table => set.table_answer_bits,
     }
-}
-
-fn to_torus(delta: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "a ratio that needs three digits")]
-    let units = delta as f64;
-    units * (-64.0_f64).exp2()
 }

@@ -2,7 +2,7 @@
 
 use obscura_circuit::{Circuit, Interval, Layer, Lut};
 
-use super::spread::Spread;
+use super::{Tensor, spread::Spread};
 use crate::{LookUpNoise, Noise, ParameterSet, PlanError, WordSize};
 
 /// Deviations inside the stated error of a look-up: one outside has probability below 2^-32.
@@ -27,14 +27,13 @@ pub struct TablePlan {
 }
 
 impl TablePlan {
-    /// Lays table `lut` of `layer` out: reads a tensor of scale `delta.0` and noise `input`, makes one of scale
-    /// `delta.1`.
+    /// Lays table `lut` of `layer` out, which makes a tensor of scale `delta`.
     pub(super) fn new(
         circuit: &Circuit,
         layer: &Layer,
         lut: &Lut,
-        input: &Spread,
-        delta: (u64, u64),
+        input: &Tensor,
+        delta: u64,
         set: &ParameterSet,
     ) -> Result<Self, PlanError> {
         let (entries, positions) = (lut.entries(), set.polynomial_size);
@@ -45,7 +44,7 @@ impl TablePlan {
                 positions,
             });
         }
-        let noise = look_up_noise(input, entries, set);
+        let noise = look_up_noise(&input.noise, entries, set);
         let max_entries = to_f64(entries) * MAX_ERROR_SHARE / TABLE_DEVIATIONS;
         if noise.sigma_entries > max_entries {
             return Err(PlanError::LookUpTooNoisy {
@@ -60,10 +59,10 @@ impl TablePlan {
             None => check_margin(circuit, layer, lut, error_entries)?,
         }
         Ok(Self {
-            input_shift: input_shift(lut, delta.0, set),
+            input_shift: input_shift(lut, input.delta, set),
             noise,
             error_entries,
-            delta: delta.1,
+            delta,
             twice_centre: lut.twice_centre(),
         })
     }
@@ -105,7 +104,8 @@ pub(super) fn before_look_up(set: &ParameterSet) -> Noise {
     Noise::key_switch(set).plus(Noise::rotation_switch(set))
 }
 
-fn look_up_noise(input: &Spread, entries: usize, set: &ParameterSet) -> LookUpNoise {
+/// What decides which of `entries` entries a look-up of a tensor of noise `input` lands on.
+pub(super) fn look_up_noise(input: &Spread, entries: usize, set: &ParameterSet) -> LookUpNoise {
     let in_entries = |noise: Noise| noise.plus(before_look_up(set)).sigma() * 2.0 * to_f64(entries);
     LookUpNoise {
         sigma_entries: in_entries(input.max()),
