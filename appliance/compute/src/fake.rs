@@ -26,6 +26,7 @@ pub(crate) const PANICS: u8 = 0xfd;
 pub(crate) const CANCELLED: u8 = 0xfc;
 pub(crate) const NEVER_ENDS: u8 = 0xfb;
 pub(crate) const TELLS_MEMORY: u8 = 0xfa;
+pub(crate) const FAILS: u8 = 0xf8;
 pub(crate) const UNRULY: u8 = 0xf9;
 
 /// Keys are ten bytes: the letter of the parameters, a secret, and zeros. An item is four bytes; the answer is
@@ -105,6 +106,7 @@ impl Engine for FakeEngine {
             NON_CONFORMING => return Err(EngineFault::NonConforming),
             OUT_OF_MEMORY => return Err(EngineFault::OutOfMemory),
             CANCELLED => return Err(EngineFault::Cancelled),
+            FAILS => return Err(EngineFault::Failed),
             PANICS => panic!("asked to"),
             NEVER_ENDS => {
                 // Tests without a listener do not care.

@@ -52,6 +52,9 @@ pub enum EngineFault {
     /// It would need more memory than it was given.
     #[error("the evaluation needs more memory than it was given")]
     OutOfMemory,
+    /// The engine is at fault, not the item.
+    #[error("the engine failed")]
+    Failed,
 }
 
 /// How an evaluation is watched, stopped and bounded.

@@ -2,7 +2,7 @@
 
 use obscura_circuit::Circuit;
 use obscura_fhe_core::{ParameterSet, Plan};
-use obscura_fhe_server::EvaluationKeys;
+use obscura_fhe_server::{EvaluationKeys, ServerError, evaluation_bytes};
 
 use crate::{
     domain::Progress,
@@ -49,8 +49,8 @@ impl Engine for TfheEngine {
             parameter_hash: model.plan.parameters().hash(),
             request_bytes: model.plan.request_bytes(),
             key_bytes: model.plan.evaluation_key_bytes(),
-            key_memory_bytes: key_memory_bytes(model.plan.parameters()),
-            evaluation_bytes: evaluation_bytes(model),
+            key_memory_bytes: EvaluationKeys::predicted_bytes(model.plan.parameters()),
+            evaluation_bytes: evaluation_bytes(&model.plan, &model.circuit),
         }
     }
 
@@ -76,32 +76,29 @@ impl Engine for TfheEngine {
         item: &[u8],
         control: Control<'_>,
     ) -> Result<Vec<u8>, EngineFault> {
-        let mut progress = |layers_done, layers| {
+        let progress = |progress: obscura_fhe_server::Progress| {
             (control.progress)(Progress {
-                layers_done,
-                layers,
-                ..Progress::default()
+                layers_done: progress.layer,
+                look_ups_done: progress.look_ups_done,
+                layers: progress.layers,
+                look_ups: progress.look_ups,
             });
         };
-        let evaluated = obscura_fhe_server::evaluate(&model.plan, &model.circuit, keys, item, &mut progress);
+        let control = obscura_fhe_server::Control {
+            progress: Some(&progress),
+            cancel: Some(control.cancel),
+            memory_bytes: Some(control.memory_bytes),
+        };
+        let evaluated = obscura_fhe_server::evaluate(&model.plan, &model.circuit, keys, item, &control);
         evaluated.map_err(|error| {
-            tracing::debug!(%error, "item refused");
-            EngineFault::NonConforming
+            // Says sizes and kinds only; a peer may cause it as often as it likes.
+            tracing::debug!(%error, "no answer");
+            match error {
+                ServerError::Cancelled => EngineFault::Cancelled,
+                ServerError::OutOfMemory { .. } => EngineFault::OutOfMemory,
+                ServerError::Peer(_) => EngineFault::NonConforming,
+                _ => EngineFault::Failed,
+            }
         })
     }
-}
-
-/// Key switch and bootstrap, expanded.
-fn key_memory_bytes(set: &ParameterSet) -> usize {
-    let key_switch = set.large_dimension() * set.key_switch_levels as usize * (set.lwe_dimension + 1);
-    let matrix = (set.glwe_dimension + 1).pow(2) * set.rotation_levels as usize;
-    let bootstrap = set.lwe_dimension * matrix * set.polynomial_size;
-    (key_switch + bootstrap) * size_of::<u64>()
-}
-
-/// One ciphertext per element of every tensor.
-fn evaluation_bytes(model: &TfheModel) -> usize {
-    let tensors = 0..=model.circuit.layers().len();
-    let elements: usize = tensors.map(|tensor| model.circuit.reach(tensor).len()).sum();
-    elements * (model.plan.parameters().large_dimension() + 1) * size_of::<u64>()
 }

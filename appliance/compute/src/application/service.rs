@@ -288,6 +288,7 @@ fn run<E: Engine>(
         EngineFault::NonConforming => ItemFault::BadCiphertext,
         EngineFault::Cancelled => ItemFault::Cancelled,
         EngineFault::OutOfMemory => ItemFault::OutOfMemory,
+        EngineFault::Failed => ItemFault::Internal,
     })?;
     if answer.len() > MAX_ANSWER_BYTES {
         tracing::error!(bytes = answer.len(), "the engine's answer is too large to send");

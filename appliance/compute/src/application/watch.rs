@@ -127,7 +127,6 @@ mod tests {
                 look_ups: 20,
             });
         }
-        drop(watch);
         let progress = |done| ComputeReply::Progress {
             job,
             item: 4,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fake::{
-    CANCELLED, FakeEngine, FakeTrust, NEVER_ENDS, NON_CONFORMING, OUT_OF_MEMORY, PANICS, Stopped,
+    CANCELLED, FAILS, FakeEngine, FakeTrust, NEVER_ENDS, NON_CONFORMING, OUT_OF_MEMORY, PANICS, Stopped,
     TELLS_MEMORY, UNRULY, answer_to, keys_of,
 };
 
@@ -290,6 +290,7 @@ fn a_failed_evaluation_is_a_typed_fault_and_leaves_nothing_behind() {
         (NON_CONFORMING, ItemFault::BadCiphertext),
         (OUT_OF_MEMORY, ItemFault::OutOfMemory),
         (PANICS, ItemFault::Internal),
+        (FAILS, ItemFault::Internal),
         (CANCELLED, ItemFault::Cancelled),
     ] {
         let failed = evaluate(&mut service, b'a', keys, &[code, 0, 0, 0]);
