@@ -31,6 +31,17 @@ pub(crate) enum BenchError {
         /// What is right.
         want: i64,
     },
+    /// A look-up was wrong, so its time means nothing.
+    #[error("our look-up gave {got} of the torus instead of {want}")]
+    WrongLookUp {
+        /// What came out.
+        got: f64,
+        /// What is right.
+        want: f64,
+    },
+    /// The operating system gives no threads.
+    #[error("no threads can be started")]
+    NoThreads,
     /// A process of the measurement could not be started or spoken to.
     #[error("the process {name} cannot be used: {source}")]
     Process {

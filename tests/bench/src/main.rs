@@ -1,5 +1,5 @@
 //! `obscura-bench`: measures the engine. `record`: one encrypted record beside tfhe's own integers;
-//! `engine`: look-ups beside tfhe's own calls.
+//! `engine`: look-ups beside tfhe's own calls. `vgg11-patch`: whole patches through the stand-in network.
 //!
 //! Prints one flat JSON object of numbers on standard output and progress on standard error; `cargo xtask
 //! bench NAME` shows the table. Both sides of a comparison have the same compiler settings and cores. tfhe
@@ -9,13 +9,15 @@ mod engine;
 mod error;
 mod record;
 mod report;
+mod standin;
 mod timing;
+mod vgg11;
 
 use std::process::ExitCode;
 
 use error::BenchError;
 
-const USAGE: &str = "obscura-bench record | engine";
+const USAGE: &str = "obscura-bench record | engine | vgg11-patch [options]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -36,6 +38,8 @@ fn run(arguments: &[String]) -> Result<String, BenchError> {
         Some(("record", [])) => Ok(record::measure()?.into_json()),
         Some(("engine", [])) => Ok(engine::measure()?.into_json()),
         Some((engine::RIVAL, sizes)) => engine::serve(sizes),
+        Some(("vgg11-patch", options)) => Ok(vgg11::measure(&vgg11::Options::parse(options)?)?.into_json()),
+        Some((vgg11::SERVER, arguments)) => vgg11::serve(arguments),
         _ => Err(BenchError::Usage { usage: USAGE }),
     }
 }

@@ -1,6 +1,8 @@
-//! Medians of repeated runs.
+//! Wall time, processor time, medians of repeated runs.
 
 use std::time::Instant;
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// Runs `work` a few times unmeasured, then `rounds` times; the median in milliseconds and the last result.
 ///
@@ -34,6 +36,44 @@ pub(crate) fn time_ms<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<(f64,
     Ok((start.elapsed().as_secs_f64() * 1e3, result))
 }
 
+/// What some work took, per ciphertext or in all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Spent {
+    /// Wall time.
+    pub(crate) wall_ms: f64,
+    /// Processor time of this process, all threads together.
+    pub(crate) cpu_ms: f64,
+}
+
+impl Spent {
+    /// What `work` takes, with its result.
+    pub(crate) fn on<T>(work: impl FnOnce() -> T) -> (Self, T) {
+        let (start, cpu) = (Instant::now(), process_cpu_ms());
+        let result = work();
+        let spent = Self {
+            wall_ms: start.elapsed().as_secs_f64() * 1e3,
+            cpu_ms: process_cpu_ms() - cpu,
+        };
+        (spent, result)
+    }
+
+    /// The share of one of `count` equal parts.
+    #[expect(clippy::cast_precision_loss, reason = "a few hundred at most")]
+    pub(crate) fn each_of(self, count: usize) -> Self {
+        Self {
+            wall_ms: self.wall_ms / count as f64,
+            cpu_ms: self.cpu_ms / count as f64,
+        }
+    }
+}
+
+/// Processor time of this process so far, milliseconds.
+#[expect(clippy::cast_precision_loss, reason = "a process runs for minutes")]
+fn process_cpu_ms() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+}
+
 /// The median, the upper one of an even number of values; zero of none.
 pub(crate) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
@@ -54,6 +94,14 @@ mod tests {
         .unwrap();
         assert_eq!((count, last), (5, 5));
         assert!(ms >= 0.0);
+    }
+
+    #[test]
+    fn waiting_takes_wall_time_and_no_processor_time() {
+        let (spent, ()) = Spent::on(|| std::thread::sleep(std::time::Duration::from_millis(30)));
+        assert!(spent.wall_ms >= 30.0, "{spent:?}");
+        let each = spent.each_of(3);
+        assert!((each.wall_ms * 3.0 - spent.wall_ms).abs() < 1e-9, "{each:?}");
     }
 
     #[test]

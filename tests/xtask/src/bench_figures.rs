@@ -116,7 +116,7 @@ pub(crate) const ENGINE: [Figure; 42] = [
 ];
 
 /// Of whole encrypted patches of the stand-in network.
-pub(crate) const VGG11_PATCH: [Figure; 21] = [
+pub(crate) const VGG11_PATCH: [Figure; 24] = [
     figure("vgg11_tables", Exactly(151_552.0), ""),
     figure("vgg11_patch_s", AtMost(215.0), "s"),
     figure("linear_share", AtMost(0.10), ""),
@@ -128,6 +128,9 @@ pub(crate) const VGG11_PATCH: [Figure; 21] = [
     figure("argmax_agreement", Target::None, ""),
     figure("logit_deviation", Target::None, "steps"),
     figure("logit_deviation_predicted", Target::None, "steps"),
+    figure("class_changes_beyond_margin", Exactly(0.0), ""),
+    figure("rotation_noise_log2", Target::None, ""),
+    figure("rotation_noise_log2_predicted", Target::None, ""),
     figure("simulated_patches", Target::None, ""),
     figure("simulated_argmax_agreement", Target::None, ""),
     figure("simulated_logit_deviation", Target::None, "steps"),

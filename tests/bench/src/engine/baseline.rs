@@ -3,15 +3,12 @@
 //! Keys are generated, and buffers are used, as tfhe's documentation recommends: transforms planned once (by
 //! its own timing), scratch memory allocated once. A look-up whose result is wrong ends the process.
 
-use std::{
-    io::{BufRead as _, Write as _},
-    time::Instant,
-};
+use std::io::{BufRead as _, Write as _};
 
 use tfhe::core_crypto::prelude::*;
 
 use super::sizes::{BATCH, Levels, Request, Sizes, Work};
-use crate::BenchError;
+use crate::{BenchError, timing::Spent};
 
 /// Argument of the process that measures tfhe.
 pub(crate) const RIVAL: &str = "engine-rival";
@@ -20,7 +17,8 @@ const ONE_BY_ONE: usize = 8;
 /// Four message bits with the padding bit above them.
 const DELTA_LOG2: usize = 59;
 
-/// Measures what each line of standard input asks for and prints milliseconds per ciphertext, a line each.
+/// Measures what each line of standard input asks for and prints wall and processor milliseconds per
+/// ciphertext, a line each.
 ///
 /// # Errors
 /// [`BenchError`].
@@ -31,8 +29,8 @@ pub(crate) fn serve(sizes: &[String]) -> Result<String, BenchError> {
     writeln!(out, "ready").map_err(talk)?;
     for line in std::io::stdin().lock().lines() {
         let request = Request::parse(&line.map_err(talk)?).ok_or(BenchError::NoFigure { name: RIVAL })?;
-        let ms = keys.measure(request)?;
-        writeln!(out, "{ms}").map_err(talk)?;
+        let Spent { wall_ms, cpu_ms } = keys.measure(request)?;
+        writeln!(out, "{wall_ms} {cpu_ms}").map_err(talk)?;
     }
     Ok(String::new())
 }
@@ -124,18 +122,18 @@ impl Keys {
         }
     }
 
-    /// Milliseconds of wall time per ciphertext, all threads together.
-    fn measure(&self, request: Request) -> Result<f64, BenchError> {
+    /// Time per ciphertext, all threads together.
+    fn measure(&self, request: Request) -> Result<Spent, BenchError> {
         let mut workers: Vec<Worker> = (0..request.threads)
             .map(|_| Worker::new(self, request.levels))
             .collect();
-        let start = Instant::now();
-        std::thread::scope(|scope| {
-            for worker in &mut workers {
-                scope.spawn(|| worker.run(self, request));
-            }
+        let (spent, ()) = Spent::on(|| {
+            std::thread::scope(|scope| {
+                for worker in &mut workers {
+                    scope.spawn(|| worker.run(self, request));
+                }
+            });
         });
-        let ms = start.elapsed().as_secs_f64() * 1e3;
         if request.work != Work::KeySwitch {
             workers
                 .iter()
@@ -146,9 +144,7 @@ impl Keys {
         } else {
             ONE_BY_ONE
         };
-        #[expect(clippy::cast_precision_loss, reason = "a few hundred at most")]
-        let count = (each * request.threads) as f64;
-        Ok(ms / count)
+        Ok(spent.each_of(each * request.threads))
     }
 
     /// Fails unless the ciphertext holds the message that went in.

@@ -9,7 +9,7 @@ use super::{
     baseline::RIVAL,
     sizes::{Request, Sizes},
 };
-use crate::BenchError;
+use crate::{BenchError, timing::Spent};
 
 /// The process that measures tfhe; it ends when this is dropped.
 pub(super) struct Rival {
@@ -47,18 +47,20 @@ impl Rival {
         Ok(rival)
     }
 
-    /// Milliseconds per ciphertext.
+    /// Time per ciphertext.
     ///
     /// # Errors
     /// [`BenchError`] when the process ended, having said why.
-    pub(super) fn measure(&mut self, request: Request) -> Result<f64, BenchError> {
+    pub(super) fn measure(&mut self, request: Request) -> Result<Spent, BenchError> {
         if let Some(requests) = &mut self.requests {
             writeln!(requests, "{}", request.line()).map_err(failed)?;
         }
-        self.reply()?
-            .trim()
-            .parse()
-            .map_err(|_source| BenchError::NoFigure { name: RIVAL })
+        let reply = self.reply()?;
+        let mut numbers = reply.split_whitespace().map(str::parse);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(wall_ms)), Some(Ok(cpu_ms))) => Ok(Spent { wall_ms, cpu_ms }),
+            _ => Err(BenchError::NoFigure { name: RIVAL }),
+        }
     }
 
     fn reply(&mut self) -> Result<String, BenchError> {

@@ -49,7 +49,7 @@ impl Levels {
 }
 
 /// What is timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Work {
     /// Key switch and rotation, one ciphertext at a time.
     LookUp,
@@ -75,7 +75,7 @@ impl Work {
 }
 
 /// One thing to time; on the way to the rival one line of text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Request {
     pub(super) work: Work,
     pub(super) levels: Levels,

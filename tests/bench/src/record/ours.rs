@@ -5,7 +5,7 @@ use std::time::Instant;
 use obscura_circuit::{Circuit, Linear, Operation};
 use obscura_fhe_client::SecretKeys;
 use obscura_fhe_core::{ParameterSet, Plan};
-use obscura_fhe_server::{EvaluationKeys, evaluate};
+use obscura_fhe_server::{Control, EvaluationKeys, evaluate};
 
 use crate::{BenchError, timing::median_ms};
 
@@ -93,7 +93,7 @@ pub(crate) fn measure(model: &Model) -> Result<Figures, BenchError> {
 
     let (encrypt_ms, item) = median_ms(3, 21, || secret.encrypt(&model.plan, &model.inputs))?;
     let (box_ms, answer) = median_ms(3, 31, || {
-        evaluate(&model.plan, &model.circuit, &keys, &item, &mut |_, _| {})
+        evaluate(&model.plan, &model.circuit, &keys, &item, &Control::default())
     })?;
     let (decrypt_ms, outputs) = median_ms(3, 21, || secret.decrypt(&model.plan, &answer))?;
 
@@ -131,5 +131,8 @@ fn score_only_ms(model: &Model, secret: &SecretKeys, keys: &EvaluationKeys) -> R
     let circuit = Circuit::from_parts(json.to_string().as_bytes(), WEIGHTS)?;
     let plan = Plan::new(&circuit, &model.parameters)?;
     let item = secret.encrypt(&plan, &model.inputs)?;
-    Ok(median_ms(3, 31, || evaluate(&plan, &circuit, keys, &item, &mut |_, _| {}))?.0)
+    Ok(median_ms(3, 31, || {
+        evaluate(&plan, &circuit, keys, &item, &Control::default())
+    })?
+    .0)
 }
