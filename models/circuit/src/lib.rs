@@ -17,6 +17,7 @@ mod product;
 mod range;
 mod reference;
 mod shape;
+mod simulate;
 mod tensors;
 mod weights;
 
