@@ -4,7 +4,8 @@ use obscura_circuit::Circuit;
 use obscura_fhe_core::{Item, Plan, WordSize};
 
 use crate::{
-    Control, EvaluationKeys, ServerError, answer::answer, batched, control::Watch, keys::Kernel, single,
+    Control, EvaluationKeys, ServerError, answer::answer, batched, control::Watch, keys::Kernel, measure,
+    single,
 };
 
 /// Evaluates `circuit` under `plan`, which must have been made from it, on one encrypted item.
@@ -22,18 +23,30 @@ pub fn evaluate(
     item: &[u8],
     control: &Control<'_>,
 ) -> Result<Vec<u8>, ServerError> {
+    evaluate_watched(plan, circuit, keys, item, control, &measure::Watch::default())
+}
+
+/// [`evaluate`], with somebody measuring.
+pub(crate) fn evaluate_watched(
+    plan: &Plan,
+    circuit: &Circuit,
+    keys: &EvaluationKeys,
+    item: &[u8],
+    control: &Control<'_>,
+    probe: &measure::Watch<'_>,
+) -> Result<Vec<u8>, ServerError> {
     if keys.parameters() != plan.parameters() {
         return Err(ServerError::PeerParameters);
     }
     let item = Item::from_bytes(plan, item)?;
-    let watch = Watch::new(control, circuit);
+    let watch = Watch::new(control, circuit, probe);
     watch.check()?;
     watch.check_memory(evaluation_bytes(plan, circuit))?;
     let outputs = match &keys.kernel {
         Kernel::Single(kernel) => single::evaluate(plan, circuit, kernel, &item, &watch)?,
         Kernel::Batched(kernel) => batched::evaluate(plan, circuit, kernel, &item, &watch)?,
     };
-    Ok(answer(keys, outputs).to_bytes(plan))
+    Ok(answer(keys, &outputs).to_bytes(plan))
 }
 
 /// Predicted memory of one evaluation besides circuit and keys, bytes, on the threads of the current rayon

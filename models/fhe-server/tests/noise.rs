@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use obscura_circuit::Circuit;
 use obscura_fhe_client::SecretKeys;
 use obscura_fhe_core::{ParameterSet, Plan};
-use obscura_fhe_server::{EvaluationKeys, evaluate};
+use obscura_fhe_server::{Control, EvaluationKeys, evaluate};
 use safetensors::{Dtype, tensor::TensorView};
 
 const SAMPLES: usize = 512;
@@ -40,7 +40,7 @@ fn look_up_noise_is_within_a_fifth_of_its_prediction() {
         .map(|i| (20 + i64::try_from(i % 200).unwrap()) * STEP + STEP / 2)
         .collect();
     let item = secret.encrypt(&plan, &inputs).unwrap();
-    let answer = evaluate(&plan, &circuit, &keys, &item, &mut |_, _| {}).unwrap();
+    let answer = evaluate(&plan, &circuit, &keys, &item, &Control::default()).unwrap();
     let landed = &secret.decrypt(&plan, &answer).unwrap()[0].values;
     let right = &circuit.evaluate(&inputs).unwrap()[0].values;
     let errors: Vec<i32> = landed

@@ -1,10 +1,12 @@
 //! The shipped record model under real encryption: exactness, stated table error, predicted noise, refusals.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+use std::sync::Mutex;
+
 use obscura_circuit::{Circuit, Operation, OutputKind};
 use obscura_fhe_client::SecretKeys;
 use obscura_fhe_core::{ParameterSet, Plan};
-use obscura_fhe_server::{EvaluationKeys, ServerError, evaluate};
+use obscura_fhe_server::{Control, EvaluationKeys, Progress, ServerError, evaluate};
 
 const CIRCUIT: &[u8] = include_bytes!("../../shipped/cardio-lr/payload/circuit.json");
 const WEIGHTS: &[u8] = include_bytes!("../../shipped/cardio-lr/payload/weights.safetensors");
@@ -60,12 +62,20 @@ fn scores_are_exact_and_probabilities_within_the_stated_error() {
         let reference = b.circuit.evaluate(&inputs).unwrap();
         let item = b.secret.encrypt(&b.plan, &inputs).unwrap();
         assert_eq!(item.len(), b.plan.request_bytes());
-        let mut steps = Vec::new();
-        let answer = evaluate(&b.plan, &b.circuit, &b.keys, &item, &mut |done, of| {
-            steps.push((done, of));
-        })
-        .unwrap();
-        assert_eq!(steps, [(0, 2), (1, 2), (2, 2)]);
+        let steps = Mutex::new(Vec::new());
+        let note = |p: Progress| {
+            steps
+                .lock()
+                .unwrap()
+                .push((p.layer, p.layers, p.look_ups_done, p.look_ups));
+        };
+        let control = Control {
+            progress: Some(&note),
+            ..Control::default()
+        };
+        let answer = evaluate(&b.plan, &b.circuit, &b.keys, &item, &control).unwrap();
+        let told = steps.lock().unwrap().clone();
+        assert_eq!(told, [(0, 2, 0, 1), (1, 2, 0, 1), (1, 2, 1, 1), (2, 2, 1, 1)]);
         assert_eq!(answer.len(), b.plan.answer_bytes());
         let outputs = b.secret.decrypt(&b.plan, &answer).unwrap();
         assert_eq!(outputs[0], reference[0]);
@@ -104,14 +114,14 @@ fn keys_and_items_of_other_lengths_kinds_or_parameters_are_refused() {
     assert!(refused(&foreign));
     let item = b.secret.encrypt(&b.plan, &golden_inputs()[0]).unwrap();
     assert!(refused(&item));
-    let run = |bytes: &[u8]| evaluate(&b.plan, &b.circuit, &b.keys, bytes, &mut |_, _| {});
+    let run = |bytes: &[u8]| evaluate(&b.plan, &b.circuit, &b.keys, bytes, &Control::default());
     assert!(run(&item[..item.len() - 1]).is_err());
     assert!(run(&[&item[..], &[0]].concat()).is_err());
     let mut other = set.clone();
     other.exact_answer_bits = 40;
     let other = Plan::new(&b.circuit, &other).unwrap();
     assert_eq!(
-        evaluate(&other, &b.circuit, &b.keys, &item, &mut |_, _| {}),
+        evaluate(&other, &b.circuit, &b.keys, &item, &Control::default()),
         Err(ServerError::PeerParameters)
     );
 }
@@ -125,7 +135,7 @@ fn hostile_words_of_the_right_shape_never_panic() {
     let keys = EvaluationKeys::from_bytes(set, &object).unwrap();
     let mut item = b.secret.encrypt(&b.plan, &golden_inputs()[0]).unwrap();
     item[37..].fill(0xa5);
-    let answer = evaluate(&b.plan, &b.circuit, &keys, &item, &mut |_, _| {}).unwrap();
+    let answer = evaluate(&b.plan, &b.circuit, &keys, &item, &Control::default()).unwrap();
     b.secret.decrypt(&b.plan, &answer).unwrap();
 }
 
@@ -133,7 +143,7 @@ fn hostile_words_of_the_right_shape_never_panic() {
 fn the_same_item_and_keys_give_the_same_answer_bytes() {
     let b = bench();
     let item = b.secret.encrypt(&b.plan, &golden_inputs()[1]).unwrap();
-    let run = || evaluate(&b.plan, &b.circuit, &b.keys, &item, &mut |_, _| {}).unwrap();
+    let run = || evaluate(&b.plan, &b.circuit, &b.keys, &item, &Control::default()).unwrap();
     assert_eq!(run(), run());
 }
 

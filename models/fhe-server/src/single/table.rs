@@ -9,23 +9,34 @@ use tfhe::core_crypto::prelude::{
     keyswitch_lwe_ciphertext, lwe_ciphertext_centered_binary_modulus_switch,
 };
 
-use crate::{EvaluationKeys, linear::Tensor};
+use super::{SingleKeys, linear::Tensor};
+use crate::{ServerError, control::Watch};
 
 /// Looks every element of `x` up in its table, on all cores.
 ///
 /// Cost: one key switch and one blind rotation per element.
-pub(crate) fn apply(lut: &Lut, table: &TablePlan, x: &Tensor, keys: &EvaluationKeys) -> Tensor {
-    let size = keys.parameters().large_dimension() + 1;
+pub(super) fn apply(
+    lut: &Lut,
+    table: &TablePlan,
+    x: &Tensor,
+    keys: &SingleKeys,
+    watch: &Watch<'_>,
+) -> Result<Tensor, ServerError> {
+    let size = keys.parameters.large_dimension() + 1;
     let elements: Vec<(usize, &[u64])> = x.ciphertexts().enumerate().collect();
     let look_up = |(element, ciphertext): (usize, &[u64])| {
-        let polynomial = table.polynomial(lut, element, keys.parameters().polynomial_size);
-        look_up(ciphertext, &polynomial, table, keys)
+        watch.check()?;
+        let polynomial = table.polynomial(lut, lut.channel_of(element), keys.parameters.polynomial_size);
+        let result = look_up(ciphertext, &polynomial, table, keys);
+        watch.looked_up(1);
+        Ok(result)
     };
-    Tensor::new(size, elements.into_par_iter().flat_map_iter(look_up).collect())
+    let results: Result<Vec<Vec<u64>>, ServerError> = elements.into_par_iter().map(look_up).collect();
+    Ok(Tensor::new(size, results?.concat()))
 }
 
-fn look_up(ciphertext: &[u64], polynomial: &[u64], table: &TablePlan, keys: &EvaluationKeys) -> Vec<u64> {
-    let set = keys.parameters();
+fn look_up(ciphertext: &[u64], polynomial: &[u64], table: &TablePlan, keys: &SingleKeys) -> Vec<u64> {
+    let set = &keys.parameters;
     let mut input = ciphertext.to_vec();
     shift_body(&mut input, table.input_shift);
     let input = LweCiphertext::from_container(input, CiphertextModulus::new_native());
@@ -42,7 +53,7 @@ fn rotate(
     small: LweCiphertext<Vec<u64>>,
     polynomial: &[u64],
     set: &ParameterSet,
-    keys: &EvaluationKeys,
+    keys: &SingleKeys,
 ) -> Vec<u64> {
     let polynomial_size = PolynomialSize(set.polynomial_size);
     let positions = CiphertextModulusLog(1 + set.polynomial_size.ilog2() as usize);
