@@ -179,20 +179,14 @@ impl Noise {
 /// Sum over the levels of the second moment of a balanced digit of base B = `2^base_log2`.
 ///
 /// A digit is uniform in -B/2..=B/2, the two ends sharing one probability: (B^2 + 2) / 12. Which end is taken
-/// depends on the parity of the digit above (so that the mean is zero), which is even afterwards: with
-/// probability t the digit above is uniform among the even ones, of second moment (B^2 + 8) / 12, and hits an
-/// end itself with probability (1 + t) / B. In base 2 an even digit is 0, and ends are odd.
+/// depends on the top bit of the digit above (tfhe's rule; the mean is zero): with probability t the digit
+/// above, its carry included, cannot be an end and has second moment (B^2 - 3 B + 2) / 12.
 fn digit_moments(base_log2: u32, levels: u32) -> f64 {
     let base = f64::from(base_log2).exp2();
-    let (mut even, mut sum) = (0.0, 0.0);
+    let (mut tie, mut sum) = (0.0, 0.0);
     for _ in 0..levels {
-        if base_log2 == 1 {
-            sum += (1.0 - even) / 2.0;
-            even = (1.0 - even) / 2.0;
-        } else {
-            sum += (base * base + 2.0 + 6.0 * even) / 12.0;
-            even = (1.0 + even) / base;
-        }
+        sum += (base * base + 2.0 - 3.0 * base * tie) / 12.0;
+        tie = (1.0 - tie) / base;
     }
     sum
 }
