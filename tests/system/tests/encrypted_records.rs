@@ -10,7 +10,7 @@
 use obscura_circuit::{Circuit, Lut, Operation};
 use obscura_fhe_client::SecretKeys;
 use obscura_fhe_core::{ParameterSet, Plan};
-use obscura_fhe_server::{EvaluationKeys, evaluate};
+use obscura_fhe_server::{Control, EvaluationKeys, evaluate};
 use obscura_system_tests::fixtures::{PAYLOAD, Vector, golden_vectors, read, test_records};
 
 struct Model {
@@ -40,7 +40,7 @@ impl Model {
     /// Encrypts, evaluates blindly, decrypts: score and probability.
     fn diagnose(&self, inputs: &[i64]) -> (i64, i64) {
         let item = self.secret.encrypt(&self.plan, inputs).unwrap();
-        let answer = evaluate(&self.plan, &self.circuit, &self.keys, &item, &mut |_, _| {}).unwrap();
+        let answer = evaluate(&self.plan, &self.circuit, &self.keys, &item, &Control::default()).unwrap();
         let outputs = self.secret.decrypt(&self.plan, &answer).unwrap();
         let value = |name: &str| outputs.iter().find(|output| output.name == name).unwrap().values[0];
         (value("score"), value("probability"))
