@@ -158,8 +158,11 @@ fn check_saturation(layer: &Layer, lut: &Lut, expected: Interval, margin: i64) -
     // Twice the table is the whole torus; what lies farther repeats it.
     let below = (entry(lut, expected.min).saturating_sub(margin)).max(-2 * width)..0;
     let above = width..entry(lut, expected.max).saturating_add(margin + 1).min(3 * width);
+    let twice_centre = lut.twice_centre();
     for channel in 0..lut.tables() {
-        let saturates = |at: i64| lut.on_torus(channel, at) == lut.on_torus(channel, at.clamp(0, width - 1));
+        let torus = turn(lut, channel, twice_centre);
+        let value = |at: i64| torus[place(at, &torus)];
+        let saturates = |at: i64| value(at) == value(at.clamp(0, width - 1));
         let wrapped = below
             .clone()
             .rev()
@@ -174,6 +177,19 @@ fn check_saturation(layer: &Layer, lut: &Lut, expected: Interval, margin: i64) -
         }
     }
     Ok(())
+}
+
+/// All that table number `channel` gives in one turn of the torus: the table, then its mirror.
+pub(super) fn turn(lut: &Lut, channel: usize, twice_centre: i64) -> Vec<i64> {
+    let table = lut.table(channel).iter().map(|&value| i64::from(value));
+    let mirror = table.clone().map(|value| twice_centre - value);
+    table.chain(mirror).collect()
+}
+
+/// Place of entry `entry` within one turn.
+pub(super) fn place<T>(entry: i64, turn: &[T]) -> usize {
+    let len = i64::try_from(turn.len().max(1)).unwrap_or(i64::MAX);
+    usize::try_from(entry.rem_euclid(len)).unwrap_or(0)
 }
 
 /// The entry `x` falls into, were there entries on both sides of the table.
