@@ -22,9 +22,10 @@ const ROTATION_BATCH: usize = 32;
 /// Time that all threads together spent on the three parts of a layer.
 #[derive(Debug, Default)]
 pub struct Times {
-    linear_ns: AtomicU64,
-    key_switch_ns: AtomicU64,
-    rotation_ns: AtomicU64,
+    /// Nanoseconds, as the others.
+    linear: AtomicU64,
+    key_switch: AtomicU64,
+    rotation: AtomicU64,
 }
 
 /// A part of a layer.
@@ -38,17 +39,17 @@ pub(crate) enum Part {
 impl Times {
     /// Products with weights.
     pub fn linear(&self) -> Duration {
-        Duration::from_nanos(self.linear_ns.load(Ordering::Relaxed))
+        Duration::from_nanos(self.linear.load(Ordering::Relaxed))
     }
 
     /// Key switches and switches to positions.
     pub fn key_switch(&self) -> Duration {
-        Duration::from_nanos(self.key_switch_ns.load(Ordering::Relaxed))
+        Duration::from_nanos(self.key_switch.load(Ordering::Relaxed))
     }
 
     /// Blind rotations.
     pub fn rotation(&self) -> Duration {
-        Duration::from_nanos(self.rotation_ns.load(Ordering::Relaxed))
+        Duration::from_nanos(self.rotation.load(Ordering::Relaxed))
     }
 
     /// Adds what `threads` threads have spent on `part` since `start`.
@@ -56,9 +57,9 @@ impl Times {
         let nanos = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let threads = u64::try_from(threads).unwrap_or(u64::MAX);
         let counter = match part {
-            Part::Linear => &self.linear_ns,
-            Part::KeySwitch => &self.key_switch_ns,
-            Part::Rotation => &self.rotation_ns,
+            Part::Linear => &self.linear,
+            Part::KeySwitch => &self.key_switch,
+            Part::Rotation => &self.rotation,
         };
         counter.fetch_add(nanos.saturating_mul(threads), Ordering::Relaxed);
     }

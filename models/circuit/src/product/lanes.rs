@@ -43,7 +43,7 @@ pub(super) trait Lanes: Copy {
     /// `sum + words * weight` modulo 2^64.
     fn add_long_products(self, sum: Self::Longs, words: Self::Longs, weight: Self::Longs) -> Self::Longs;
     /// The words for the memory.
-    fn from_longs(self, longs: Self::Longs) -> [u64; LONGS];
+    fn store_longs(self, longs: Self::Longs) -> [u64; LONGS];
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -106,7 +106,7 @@ macro_rules! lanes_512 {
             }
 
             #[inline(always)]
-            fn from_longs(self, longs: __m512i) -> [u64; LONGS] {
+            fn store_longs(self, longs: __m512i) -> [u64; LONGS] {
                 pulp::cast(longs)
             }
         }
@@ -177,7 +177,7 @@ impl Lanes for V3 {
     }
 
     #[inline(always)]
-    fn from_longs(self, longs: Self::Longs) -> [u64; LONGS] {
+    fn store_longs(self, longs: Self::Longs) -> [u64; LONGS] {
         pulp::cast(longs)
     }
 }
@@ -237,7 +237,7 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
-    fn from_longs(self, longs: Self::Longs) -> [u64; LONGS] {
+    fn store_longs(self, longs: Self::Longs) -> [u64; LONGS] {
         longs
     }
 }

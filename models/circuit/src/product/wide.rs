@@ -107,7 +107,7 @@ fn multiply<L: Lanes, T: Copy + Into<i64>>(
             }
         }
     }
-    sums.map(|sum| lanes.from_longs(sum))
+    sums.map(|sum| lanes.store_longs(sum))
 }
 
 #[inline(always)]

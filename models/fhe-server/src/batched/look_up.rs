@@ -71,7 +71,7 @@ impl<'a> LookUp<'a> {
         self.watch.check()?;
         let mut switched = zeros(positions.len())?;
         self.watch.probe.timed(Part::KeySwitch, 1, || {
-            self.keys.key_switch.switch(ciphertexts, &mut switched)
+            self.keys.key_switch.switch(ciphertexts, &mut switched);
         });
         let small = self.keys.key_switch.outputs();
         for (ciphertext, out) in switched

@@ -244,5 +244,7 @@ fn extract(accumulator: &[f64], layout: Layout, lanes: usize, lane: usize, out: 
 fn to_word(value: f64) -> u32 {
     // Adding 3 * 2^51 leaves the integer in the lowest bits of the representation.
     let bits = (value * 4_294_967_296.0 + 6_755_399_441_055_744.0).to_bits();
-    (bits & u64::from(u32::MAX)) as u32
+    #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are meant")]
+    let word = bits as u32;
+    word
 }

@@ -11,6 +11,10 @@
     clippy::inline_always,
     reason = "only what is inlined into the entry function is compiled for the processor that was found"
 )]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "an iterator's closure would not be compiled for that processor"
+)]
 
 mod buffer;
 mod kernel;
