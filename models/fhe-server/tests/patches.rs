@@ -1,5 +1,6 @@
 //! Real image patches through the small stand-in network: encrypted against the reference.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+#![expect(clippy::cast_precision_loss, reason = "logits of at most 20 bits")]
 
 use obscura_circuit::{Circuit, NoiseFigures};
 use obscura_fhe_client::SecretKeys;

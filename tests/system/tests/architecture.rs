@@ -164,7 +164,12 @@ const LEVELS: [&[&str]; 6] = [
         "provisioning/technician",
     ],
     &["appliance/box", "host-agent/cli"],
-    &["tests/system", "tests/bench", "tests/bench/integers", "tests/xtask"],
+    &[
+        "tests/system",
+        "tests/bench",
+        "tests/bench/integers",
+        "tests/xtask",
+    ],
 ];
 
 #[test]
