@@ -23,13 +23,13 @@ fn main() {
             let rows: Vec<Option<&[u32]>> = narrow.chunks_exact(words).map(Some).collect();
             let mut out = vec![0; outputs * words];
             let narrow = speed(outputs * taps * words, || {
-                product_u32(&weights, &rows, words, &mut out)
+                product_u32(&weights, &rows, words, &mut out);
             });
             let wide = vec![0x1234_5678_9abc_def0_u64; taps * words];
             let rows: Vec<Option<&[u64]>> = wide.chunks_exact(words).map(Some).collect();
             let mut out = vec![0; outputs * words];
             let wide = speed(outputs * taps * words, || {
-                product_u64(&weights, &rows, words, &mut out)
+                product_u64(&weights, &rows, words, &mut out);
             });
             println!("{outputs:7} {taps:6} {words:6} {narrow:14.1} {wide:14.1}   weights below {top}");
         }
