@@ -70,6 +70,7 @@ impl WithSimd for RoundTrip {
             let (mut re, mut im) = (0.0, 0.0);
             for (j, c) in coefficients.iter().enumerate() {
                 let turns = (j * (4 * size - 4 * root + 1)) % (2 * size);
+                #[expect(clippy::cast_precision_loss, reason = "both are below 2^20")]
                 let angle = std::f64::consts::PI * turns as f64 / size as f64;
                 re += c * angle.cos();
                 im += c * angle.sin();
