@@ -18,6 +18,14 @@ pub const WEIGHTS: &[u8] = include_bytes!("../../../models/shipped/cardio-lr/pay
 /// Parameters of the shipped payload.
 pub const PARAMETERS: &[u8] = include_bytes!("../../../models/shipped/cardio-lr/payload/parameters.json");
 
+/// Circuit of the small stand-in for images.
+pub const IMAGE_CIRCUIT: &[u8] = include_bytes!("../../../models/shipped/stand-in/derm-small/circuit.json");
+/// Weights of the small stand-in for images.
+pub const IMAGE_WEIGHTS: &[u8] =
+    include_bytes!("../../../models/shipped/stand-in/derm-small/weights.safetensors");
+/// Parameters with a secret in blocks and packed answers.
+pub const IMAGE_PARAMETERS: &[u8] = include_bytes!("../../../models/fhe-core/parameters/image-1024.json");
+
 /// The one signer that targets know.
 pub fn identity() -> Identity {
     Identity::from_seed(&Zeroizing::new([0x42; 32]))
@@ -49,6 +57,21 @@ pub fn plan() -> &'static Plan {
     CELL.get_or_init(|| {
         let parameters = ParameterSet::from_json(PARAMETERS).expect("the shipped parameters load");
         Plan::new(circuit(), &parameters).expect("they carry the shipped circuit")
+    })
+}
+
+/// The small stand-in for images.
+pub fn image_circuit() -> &'static Circuit {
+    static CELL: OnceLock<Circuit> = OnceLock::new();
+    CELL.get_or_init(|| Circuit::from_parts(IMAGE_CIRCUIT, IMAGE_WEIGHTS).expect("the stand-in loads"))
+}
+
+/// The small stand-in for images under parameters that pack answers.
+pub fn image_plan() -> &'static Plan {
+    static CELL: OnceLock<Plan> = OnceLock::new();
+    CELL.get_or_init(|| {
+        let parameters = ParameterSet::from_json(IMAGE_PARAMETERS).expect("the parameters load");
+        Plan::new(image_circuit(), &parameters).expect("they carry the stand-in")
     })
 }
 

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use obscura_circuit::Circuit;
 use obscura_fhe_core::Plan;
-use obscura_fuzz::{plan, split};
+use obscura_fuzz::{image_plan, plan, split};
 
 fuzz_target!(|data: &[u8]| {
     let (json, weights) = split(data);
@@ -20,5 +20,7 @@ fuzz_target!(|data: &[u8]| {
         let outputs = circuit.evaluate(&inputs).expect("inputs within their ranges");
         assert_eq!(outputs.len(), circuit.outputs().len());
     }
-    let _ = Plan::new(&circuit, plan().parameters());
+    for parameters in [plan().parameters(), image_plan().parameters()] {
+        let _ = Plan::new(&circuit, parameters);
+    }
 });

@@ -313,7 +313,62 @@ fn payload(corpus: &Corpus) -> Outcome {
     // Zeros at the end are filled in by the target.
     corpus.write("ciphertexts", "answer", &answer.to_bytes(&plan)[..64])?;
     let header = [b"OBS1\x01".as_slice(), &set.hash(), &[9; SEED_BYTES]].concat();
-    corpus.write("evaluation_keys", "zeros", &header)
+    corpus.write("evaluation_keys", "zeros", &header)?;
+    images(corpus)
+}
+
+/// The small stand-in for images under parameters with blocks and packing.
+fn images(corpus: &Corpus) -> Outcome {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../models");
+    let read = |name: &str| fs::read(models.join(name));
+    let parameters = read("fhe-core/parameters/image-1024.json")?;
+    let json: serde_json::Value = serde_json::from_slice(&parameters)?;
+    corpus.write("parameters", "blocks", json.to_string().as_bytes())?;
+    let circuit = read("shipped/stand-in/derm-small/circuit.json")?;
+    let circuit: serde_json::Value = serde_json::from_slice(&circuit)?;
+    let (circuit, weights) = (
+        circuit.to_string(),
+        read("shipped/stand-in/derm-small/weights.safetensors")?,
+    );
+    let set = ParameterSet::from_json(&parameters)?;
+    let plan = Plan::new(&Circuit::from_parts(circuit.as_bytes(), &weights)?, &set)?;
+    let item = Item {
+        seeds: vec![[7; SEED_BYTES]; plan.input_ciphertexts()],
+        bodies: vec![0; plan.input_len()],
+    };
+    // Zeros at the end are filled in by the target.
+    corpus.write("ciphertexts", "image-item", &item.to_bytes(&plan)[..100])?;
+    let words = |(words, _bits): (usize, u32)| vec![0; words];
+    let answer = Answer {
+        ciphertexts: Answer::lengths(&plan).into_iter().map(words).collect(),
+    };
+    corpus.write("ciphertexts", "packed-answer", &answer.to_bytes(&plan)[..64])?;
+    let header = [b"OBS1\x01".as_slice(), &set.hash(), &[9; SEED_BYTES]].concat();
+    corpus.write("evaluation_keys", "packing-zeros", &header)?;
+    corpus.write("circuit", "image-layers", &image_layers()?)
+}
+
+/// A circuit of one channel with every layer that images have.
+fn image_layers() -> Outcome<Vec<u8>> {
+    let graph = r#"{"format":1,"nodes":[
+        {"op":"input","name":"x","shape":[1,4,4],"min":[-8],"max":[7]},
+        {"op":"conv2d","name":"c","input":"x","weights":"w","bias":"b","stride":[1,1],"padding":[1,1]},
+        {"op":"sumpool","name":"p","input":"c","window":[2,2],"stride":[2,2]},
+        {"op":"lut","name":"t","input":"p","table":"t","origin":-128,"step":16,"calibrated":[-150,140]},
+        {"op":"output","name":"t","input":"t"}]}"#;
+    let graph = serde_json::from_str::<serde_json::Value>(graph)?.to_string();
+    let header = concat!(
+        r#"{"w":{"dtype":"I8","shape":[1,1,3,3],"data_offsets":[0,9]},"#,
+        r#""b":{"dtype":"I64","shape":[1],"data_offsets":[9,17]},"#,
+        r#""t":{"dtype":"I32","shape":[1,16],"data_offsets":[17,81]}}"#,
+    );
+    let mut weights = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
+    weights.extend([1, 2, 1, 0, 1, 0, 255, 254, 255]);
+    weights.extend(3_i64.to_le_bytes());
+    weights.extend((0..16_i32).flat_map(|i| (i - 4).clamp(0, 8).to_le_bytes()));
+    Circuit::from_parts(graph.as_bytes(), &weights)?;
+    let length = u16::try_from(graph.len())?.to_le_bytes();
+    Ok([&length[..], graph.as_bytes(), &weights].concat())
 }
 
 fn local(corpus: &Corpus) -> Outcome {
