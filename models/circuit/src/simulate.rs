@@ -90,7 +90,7 @@ impl Circuit {
             let mut values = Vec::new();
             for output in self.outputs() {
                 let hull = self.reach(output.reads).iter().copied().reduce(Interval::hull);
-                let hull = hull.unwrap_or(Interval::point(0));
+                let hull = hull.unwrap_or(Interval { min: 0, max: 0 });
                 let middle = i64::midpoint(hull.min, hull.max);
                 let delta = figures.delta[output.reads];
                 for &word in tensors[output.reads].iter().skip(column).step_by(words) {
@@ -105,7 +105,6 @@ impl Circuit {
 }
 
 /// The word of `value` steps of `delta`.
-#[expect(clippy::cast_possible_truncation, reason = "the upper half of a rounded word")]
 fn phase(delta: u64, value: i64) -> u32 {
     (delta.wrapping_mul(value.cast_unsigned()).wrapping_add(1 << 31) >> 32) as u32
 }
