@@ -197,7 +197,6 @@ impl<'a> Dense<'a> {
         channel * self.positions() + position
     }
 
-    #[expect(dead_code, reason = "the batch reads it")]
     pub(crate) fn window(self) -> Window {
         self.0.window
     }

@@ -7,6 +7,7 @@
 //! Failure model: a circuit is checked completely when it is loaded (shapes, ranges, references), with
 //! errors that name the layer; evaluation of a loaded circuit can only fail on its inputs.
 
+mod batch;
 mod error;
 mod figures;
 mod graph;
@@ -30,4 +31,5 @@ pub use product::{product_u32, product_u64};
 pub use range::Interval;
 pub use reference::{Output, OutputKind};
 pub use shape::{Shape, WindowFault};
+pub use simulate::{Deviation, Simulation};
 pub use weights::Weights;

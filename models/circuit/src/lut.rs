@@ -104,7 +104,12 @@ impl Lut {
 
     /// The entry number `x` falls into.
     pub fn index(&self, x: i64) -> usize {
-        let entry = x.saturating_sub(self.origin).div_euclid(self.step);
+        let offset = x.saturating_sub(self.origin);
+        // A division costs more than all the rest of a look-up.
+        let entry = match self.step.count_ones() {
+            1 => offset >> self.step.trailing_zeros(),
+            _ => offset.div_euclid(self.step),
+        };
         let last = self.entries - 1;
         usize::try_from(entry.max(0)).map_or(last, |i| i.min(last))
     }

@@ -35,6 +35,8 @@ impl std::fmt::Debug for Output {
 impl Circuit {
     /// Evaluates the circuit on `inputs`, `[input_len]` integers within their declared ranges.
     ///
+    /// Plain loops that define what a circuit computes; [`Circuit::evaluate_batch`] gives the same faster.
+    ///
     /// # Errors
     /// [`CircuitError::InputCount`] or [`CircuitError::InputOutOfRange`].
     pub fn evaluate(&self, inputs: &[i64]) -> Result<Vec<Output>, CircuitError> {
@@ -130,14 +132,4 @@ fn apply_lut(layer: &Lut, x: &[i64]) -> Vec<i64> {
         .enumerate()
         .map(|(i, &x)| i64::from(layer.channel(i)[layer.index(x)]))
         .collect()
-}
-
-impl Circuit {
-    /// Evaluates many samples; results are in the order of `samples`.
-    ///
-    /// # Errors
-    /// [`CircuitError::InputCount`] or [`CircuitError::InputOutOfRange`].
-    pub fn evaluate_batch(&self, samples: &[Vec<i64>]) -> Result<Vec<Vec<Output>>, CircuitError> {
-        samples.iter().map(|sample| self.evaluate(sample)).collect()
-    }
 }

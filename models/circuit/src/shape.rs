@@ -146,6 +146,30 @@ impl Window {
         self.input.channels * self.size[0] * self.size[1]
     }
 
+    /// The upper left corner of the window at `position`, counted from the corner of the padding.
+    pub(crate) fn corner(&self, position: usize) -> [usize; 2] {
+        let place = [position / self.out[1], position % self.out[1]];
+        [place[0] * self.stride[0], place[1] * self.stride[1]]
+    }
+
+    /// Channel, row and column of a tap.
+    pub(crate) fn place_of(&self, tap: usize) -> [usize; 3] {
+        let [height, width] = self.size;
+        [tap / (height * width), tap / width % height, tap % width]
+    }
+
+    /// The element under a tap of the window at `corner`, `None` in the padding.
+    pub(crate) fn element(&self, corner: [usize; 2], [channel, row, column]: [usize; 3]) -> Option<usize> {
+        let Shape { height, width, .. } = self.input;
+        let y = (corner[0] + row)
+            .checked_sub(self.padding[0])
+            .filter(|y| *y < height)?;
+        let x = (corner[1] + column)
+            .checked_sub(self.padding[1])
+            .filter(|x| *x < width)?;
+        Some((channel * height + y) * width + x)
+    }
+
     /// The elements under the window at `position` in `channels`: by channel, row and column; `None` in the
     /// padding.
     pub(crate) fn elements(
@@ -153,22 +177,11 @@ impl Window {
         position: usize,
         channels: Range<usize>,
     ) -> impl Iterator<Item = Option<usize>> {
-        let place = [position / self.out[1], position % self.out[1]];
-        // An offset counts from the padding's edge; what lies beyond the input is padding.
-        let at = move |axis: usize, offset: usize, side: usize| {
-            (place[axis] * self.stride[axis] + offset)
-                .checked_sub(self.padding[axis])
-                .filter(|at| *at < side)
-        };
-        let Shape { height, width, .. } = self.input;
-        channels.flat_map(move |channel| {
-            (0..self.size[0]).flat_map(move |row| {
-                let y = at(0, row, height);
-                (0..self.size[1]).map(move |column| {
-                    let x = at(1, column, width)?;
-                    Some((channel * height + y?) * width + x)
-                })
-            })
-        })
+        let corner = self.corner(position);
+        let [height, width] = self.size;
+        channels
+            .flat_map(move |channel| (0..height).map(move |row| (channel, row)))
+            .flat_map(move |(channel, row)| (0..width).map(move |column| [channel, row, column]))
+            .map(move |tap| self.element(corner, tap))
     }
 }

@@ -3,170 +3,369 @@
 //! A value is one phase of 32 bits, with the same wrapping arithmetic as the words of a ciphertext, so that
 //! values beyond a table's reach wrap here exactly as they would there. The noise is given as numbers: this
 //! module knows no parameters.
+//!
+//! Every sample draws its noise from a stream of its own, element by element in the order of the layers:
+//! the same seed gives the same results however many cores there are.
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use crate::{
-    Circuit, CircuitError, Dense, Interval, Lut, NoiseFigures, Operation, SumPool, TableNoise, product_u32,
+    Circuit, CircuitError, Interval, Layer, Lut, NoiseFigures, Operation, Output, TableNoise,
+    batch::{dense, sum_pool, transposed},
 };
 
-/// Samples that are simulated side by side.
-const GROUP: usize = 32;
-
+/// Samples side by side in a report, which keeps all their tensors.
+const REPORT_SAMPLES: usize = 8;
 /// 2^32, torus units of a word.
 const WORD: f64 = 4_294_967_296.0;
 
+/// What a simulation shows beyond decoded outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Simulation {
+    /// `[samples][values of all outputs in order]`, integers with their noise, not rounded.
+    pub values: Vec<Vec<f64>>,
+    /// One per tensor, the input first.
+    pub deviations: Vec<Deviation>,
+}
+
+/// How far a tensor is from its values in the clear, over all elements and samples, in integers of the tensor.
+///
+/// It holds all that happened up to the tensor: noise, other entries of earlier tables, rounding.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Deviation {
+    /// Mean.
+    pub mean: f64,
+    /// Root of the mean square.
+    pub rms: f64,
+    /// Largest magnitude.
+    pub max: f64,
+}
+
 impl Circuit {
-    /// Simulates an encrypted evaluation of each sample: per sample all elements of all outputs in order, in
-    /// integer units, with their noise.
+    /// Simulates an encrypted evaluation of each sample and decodes its outputs.
     ///
     /// The same `seed` gives the same results, however many cores there are.
     ///
     /// # Errors
-    /// As [`Circuit::evaluate`]; [`CircuitError::BadFigures`] for figures of another circuit.
+    /// [`CircuitError::InputCount`] or [`CircuitError::InputOutOfRange`] for the first sample at fault;
+    /// [`CircuitError::BadFigures`] for figures of another circuit.
+    pub fn simulate(
+        &self,
+        figures: &NoiseFigures,
+        samples: &[Vec<i64>],
+        seed: u64,
+    ) -> Result<Vec<Vec<Output>>, CircuitError> {
+        let decode = |tensor: usize, word: u32| {
+            let range = self.hull(tensor);
+            let nearest = Scale::new(range, figures.delta[tensor]).nearest(word);
+            nearest.clamp(range.min, range.max)
+        };
+        let sample = |words: Vec<(usize, Vec<u32>)>| {
+            let outputs = self.outputs().iter().zip(words);
+            let output = outputs.map(|(output, (tensor, words))| Output {
+                name: output.name.to_string(),
+                values: words.into_iter().map(|word| decode(tensor, word)).collect(),
+                kind: self.kind(tensor),
+            });
+            output.collect()
+        };
+        let groups = self.simulate_groups(figures, samples, seed, false)?;
+        Ok(groups
+            .into_iter()
+            .flat_map(|group| group.outputs)
+            .map(sample)
+            .collect())
+    }
+
+    /// The same without rounding: per sample all elements of all outputs in order, in integers with their noise.
+    ///
+    /// # Errors
+    /// As [`Circuit::simulate`].
     pub fn simulate_values(
         &self,
         figures: &NoiseFigures,
         samples: &[Vec<i64>],
         seed: u64,
     ) -> Result<Vec<Vec<f64>>, CircuitError> {
-        samples.iter().try_for_each(|sample| self.check_inputs(sample))?;
-        let layers = self.layers().len();
-        let tables = self.layers().iter().zip(&figures.tables);
-        let fit = figures.delta.len() == layers + 1
-            && figures.tables.len() == layers
-            && tables.fold(true, |fit, (layer, table)| {
-                fit && matches!(layer.operation, Operation::Lut(_)) == table.is_some()
-            });
-        if !fit {
-            return Err(CircuitError::BadFigures);
-        }
-        let groups: Vec<(usize, &[Vec<i64>])> = samples.chunks(GROUP).enumerate().collect();
-        let group = |(index, group): (usize, &[Vec<i64>])| {
-            let mut noise = Noise::new(seed, index);
-            self.simulate_group(figures, group, &mut noise)
+        let groups = self.simulate_groups(figures, samples, seed, false)?;
+        Ok(self.values(figures, &groups))
+    }
+
+    /// The same, with the deviation of every tensor from its values in the clear.
+    ///
+    /// # Errors
+    /// As [`Circuit::simulate`].
+    pub fn simulate_report(
+        &self,
+        figures: &NoiseFigures,
+        samples: &[Vec<i64>],
+        seed: u64,
+    ) -> Result<Simulation, CircuitError> {
+        let groups = self.simulate_groups(figures, samples, seed, true)?;
+        let tensors = 0..figures.delta.len();
+        let deviation = |tensor: usize| {
+            let moments = groups.iter().filter_map(|group| group.moments.get(tensor));
+            moments
+                .fold(Moments::default(), |all, &group| all.join(group))
+                .deviation()
         };
-        Ok(groups.into_par_iter().flat_map_iter(group).collect())
+        Ok(Simulation {
+            values: self.values(figures, &groups),
+            deviations: tensors.map(deviation).collect(),
+        })
+    }
+
+    fn values(&self, figures: &NoiseFigures, groups: &[Group]) -> Vec<Vec<f64>> {
+        let sample = |outputs: &Vec<(usize, Vec<u32>)>| {
+            let values = outputs.iter().flat_map(|(tensor, words)| {
+                let scale = Scale::new(self.hull(*tensor), figures.delta[*tensor]);
+                words.iter().map(move |&word| scale.value(word))
+            });
+            values.collect()
+        };
+        groups
+            .iter()
+            .flat_map(|group| &group.outputs)
+            .map(sample)
+            .collect()
+    }
+
+    fn hull(&self, tensor: usize) -> Interval {
+        let hull = self.reach(tensor).iter().copied().reduce(Interval::hull);
+        hull.unwrap_or(Interval { min: 0, max: 0 })
+    }
+
+    fn simulate_groups(
+        &self,
+        figures: &NoiseFigures,
+        samples: &[Vec<i64>],
+        seed: u64,
+        report: bool,
+    ) -> Result<Vec<Group>, CircuitError> {
+        samples.iter().try_for_each(|sample| self.check_inputs(sample))?;
+        self.check_figures(figures)?;
+        let most = if report { REPORT_SAMPLES } else { usize::MAX };
+        let size = self.group_size(samples.len()).min(most);
+        let groups = samples.par_chunks(size).enumerate();
+        let group = |(index, group): (usize, &[Vec<i64>])| {
+            let first = index * size;
+            let noise = (first..first + group.len()).map(|sample| Noise::new(seed, sample));
+            self.simulate_group(figures, group, noise.collect(), report)
+        };
+        Ok(groups.map(group).collect())
+    }
+
+    fn check_figures(&self, figures: &NoiseFigures) -> Result<(), CircuitError> {
+        let layers = self.layers();
+        let is_table = |layer: &Layer| matches!(layer.operation, Operation::Lut(_));
+        let fit = figures.delta.len() == layers.len() + 1
+            && figures.delta.iter().all(|delta| *delta > 0)
+            && figures.tables.len() == layers.len()
+            && layers
+                .iter()
+                .zip(&figures.tables)
+                .all(|(layer, table)| is_table(layer) == table.is_some());
+        if fit {
+            Ok(())
+        } else {
+            Err(CircuitError::BadFigures)
+        }
     }
 
     fn simulate_group(
         &self,
         figures: &NoiseFigures,
         samples: &[Vec<i64>],
-        noise: &mut Noise,
-    ) -> Vec<Vec<f64>> {
-        let words = samples.len();
-        let mut input = vec![0; self.input_len() * words];
-        for (column, sample) in samples.iter().enumerate() {
-            for (element, &x) in sample.iter().enumerate() {
-                let word = phase(figures.delta[0], x);
-                input[element * words + column] = noise.add(word, figures.input_sigma);
+        mut noise: Vec<Noise>,
+        report: bool,
+    ) -> Group {
+        let count = samples.len();
+        let mut input = transposed(samples, self.input_len(), |x| phase(figures.delta[0], x));
+        add_noise(&mut input, &mut noise, figures.input_sigma);
+        let tensors = self.walk(input, report, |index, layer, x| {
+            let bias = |bias| phase(figures.delta[index + 1], bias);
+            match (&layer.operation, &figures.tables[index]) {
+                (Operation::Linear(linear), _) => dense(linear.into(), x, count, bias),
+                (Operation::Conv2d(conv), _) => dense(conv.into(), x, count, bias),
+                (Operation::SumPool(pool), _) => sum_pool(pool, x, count),
+                (Operation::Lut(lut), Some(table)) => look_up(lut, table, x, &mut noise),
+                // The figures were checked to have an entry for each table.
+                (Operation::Lut(_), None) => x.to_vec(),
             }
-        }
-        let mut tensors = vec![input];
-        for (index, layer) in self.layers().iter().enumerate() {
-            let (x, delta) = (&tensors[layer.reads], figures.delta[index + 1]);
-            let scale = |bias| phase(delta, bias);
-            let y = match (&layer.operation, figures.tables[index]) {
-                (Operation::Linear(linear), _) => dense(linear.into(), x, words, scale),
-                (Operation::Conv2d(conv), _) => dense(conv.into(), x, words, scale),
-                (Operation::SumPool(p), _) => pool(p, x, words),
-                (Operation::Lut(lut), Some(table)) => {
-                    let mut look_up = |(i, &x): (usize, &u32)| {
-                        let x = noise.add(x, table.before_sigma);
-                        let y = look_up(lut, lut.channel_of(i / words), x, &table);
-                        noise.add(y, table.after_sigma)
-                    };
-                    x.iter().enumerate().map(&mut look_up).collect()
-                }
-                // The figures were checked to have one entry per table.
-                (Operation::Lut(_), None) => x.clone(),
-            };
-            tensors.push(y);
-        }
-        let sample = |column: usize| {
-            let mut values = Vec::new();
-            for output in self.outputs() {
-                let hull = self.reach(output.reads).iter().copied().reduce(Interval::hull);
-                let hull = hull.unwrap_or(Interval { min: 0, max: 0 });
-                let middle = i64::midpoint(hull.min, hull.max);
-                let delta = figures.delta[output.reads];
-                for &word in tensors[output.reads].iter().skip(column).step_by(words) {
-                    let word = noise.add(word, figures.output_sigma);
-                    values.push(decode(word, middle, delta));
-                }
-            }
-            values
+        });
+        let moments = if report {
+            self.moments(figures, samples, &tensors)
+        } else {
+            Vec::new()
         };
-        (0..words).map(sample).collect()
+        let sample = |(column, noise): (usize, &mut Noise)| {
+            let outputs = self.outputs().iter().map(|output| {
+                let words = tensors[output.reads].iter().skip(column).step_by(count);
+                let words = words.map(|&word| noise.add(word, figures.output_sigma));
+                (output.reads, words.collect())
+            });
+            outputs.collect()
+        };
+        let outputs = noise.iter_mut().enumerate().map(sample).collect();
+        Group { outputs, moments }
+    }
+
+    fn moments(&self, figures: &NoiseFigures, samples: &[Vec<i64>], tensors: &[Vec<u32>]) -> Vec<Moments> {
+        let clear = self.clear(samples, true);
+        let tensors = tensors.iter().zip(&clear).zip(&figures.delta);
+        let moments = tensors.map(|((words, clear), &delta)| {
+            let values = words.iter().zip(clear);
+            values.fold(Moments::default(), |moments, (&word, &x)| {
+                moments.add(Scale { middle: x, delta }.offset(word))
+            })
+        });
+        moments.collect()
+    }
+}
+
+/// What is kept of a group of samples.
+struct Group {
+    /// `[samples][outputs]`: the tensor an output reads, and its words.
+    outputs: Vec<Vec<(usize, Vec<u32>)>>,
+    /// One per tensor in a report, else none.
+    moments: Vec<Moments>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Moments {
+    count: f64,
+    sum: f64,
+    squares: f64,
+    max: f64,
+}
+
+impl Moments {
+    fn add(self, x: f64) -> Self {
+        Self {
+            count: self.count + 1.0,
+            sum: self.sum + x,
+            squares: self.squares + x * x,
+            max: self.max.max(x.abs()),
+        }
+    }
+
+    fn join(self, other: Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            sum: self.sum + other.sum,
+            squares: self.squares + other.squares,
+            max: self.max.max(other.max),
+        }
+    }
+
+    fn deviation(self) -> Deviation {
+        let count = self.count.max(1.0);
+        Deviation {
+            mean: self.sum / count,
+            rms: (self.squares / count).sqrt(),
+            max: self.max,
+        }
+    }
+}
+
+/// How words stand for integers near `middle`.
+#[derive(Clone, Copy)]
+struct Scale {
+    middle: i64,
+    /// Torus units per integer.
+    delta: u64,
+}
+
+impl Scale {
+    fn new(range: Interval, delta: u64) -> Self {
+        Self {
+            middle: i64::midpoint(range.min, range.max),
+            delta,
+        }
+    }
+
+    /// Torus units from the middle's phase to the word's.
+    fn units(self, word: u32) -> i64 {
+        let middle = self.delta.wrapping_mul(self.middle.cast_unsigned());
+        (u64::from(word) << 32).wrapping_sub(middle).cast_signed()
+    }
+
+    /// Integers from the middle.
+    #[expect(clippy::cast_precision_loss, reason = "a value with noise")]
+    fn offset(self, word: u32) -> f64 {
+        self.units(word) as f64 / self.delta as f64
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a value with noise")]
+    fn value(self, word: u32) -> f64 {
+        self.middle as f64 + self.offset(word)
+    }
+
+    fn nearest(self, word: u32) -> i64 {
+        let delta = i128::from(self.delta);
+        let steps = (i128::from(self.units(word)) + delta / 2).div_euclid(delta);
+        i64::try_from(i128::from(self.middle) + steps).unwrap_or(self.middle)
     }
 }
 
 /// The word of `value` steps of `delta`.
 fn phase(delta: u64, value: i64) -> u32 {
-    (delta.wrapping_mul(value.cast_unsigned()).wrapping_add(1 << 31) >> 32) as u32
+    rounded(delta.wrapping_mul(value.cast_unsigned()))
 }
 
-/// A dense layer on `[elements][words]`; `scale` turns a bias into a word.
-fn dense(layer: Dense<'_>, x: &[u32], words: usize, scale: impl Fn(i64) -> u32) -> Vec<u32> {
-    let weights = layer.weights();
-    let mut y = vec![0; layer.output().elements() * words];
-    let mut sums = vec![0; weights.outputs() * words];
-    for position in 0..layer.positions() {
-        let row = |element: Option<usize>| element.map(|e| &x[e * words..(e + 1) * words]);
-        let rows: Vec<Option<&[u32]>> = layer.taps(position).map(row).collect();
-        product_u32(weights, &rows, words, &mut sums);
-        for ((channel, sums), &bias) in sums.chunks_exact(words).enumerate().zip(weights.bias()) {
-            let (element, bias) = (layer.element(channel, position), scale(bias));
-            for (y, &sum) in y[element * words..].iter_mut().zip(sums) {
-                *y = sum.wrapping_add(bias);
-            }
+/// The upper half of a phase, rounded.
+fn rounded(phase: u64) -> u32 {
+    (phase.wrapping_add(1 << 31) >> 32) as u32
+}
+
+/// Looks words `[elements][samples]` up, with noise before and after.
+///
+/// The tables fill half of the torus and are continued by f(x + 1/2) = 2 * centre - f(x).
+fn look_up(lut: &Lut, figures: &TableNoise, x: &[u32], noise: &mut [Noise]) -> Vec<u32> {
+    let entries = lut.entries();
+    let shift = rounded(figures.input_shift);
+    let positions: Vec<Vec<u32>> = (0..lut.tables())
+        .map(|channel| {
+            let table = lut.table(channel).iter().map(|&value| i64::from(value));
+            let mirrored = table
+                .clone()
+                .map(|value| figures.twice_centre.wrapping_sub(value));
+            table
+                .chain(mirrored)
+                .map(|value| phase(figures.output_delta, value))
+                .collect()
+        })
+        .collect();
+    let bits = 31 - entries.ilog2();
+    let mut y = Vec::with_capacity(x.len());
+    for (element, x) in x.chunks_exact(noise.len()).enumerate() {
+        let table = &positions[lut.channel_of(element)];
+        for (&x, noise) in x.iter().zip(noise.iter_mut()) {
+            let place = noise.add(x, figures.before_sigma).wrapping_add(shift) >> bits;
+            y.push(noise.add(table[place as usize], figures.after_sigma));
         }
     }
     y
 }
 
-/// Sums over windows of `[elements][words]`.
-fn pool(layer: &SumPool, x: &[u32], words: usize) -> Vec<u32> {
-    let mut y = vec![0_u32; layer.output().elements() * words];
-    for (element, sums) in y.chunks_exact_mut(words).enumerate() {
-        for input in layer.window(element) {
-            for (sum, &word) in sums.iter_mut().zip(&x[input * words..]) {
-                *sum = sum.wrapping_add(word);
-            }
+/// Adds noise to words `[elements][samples]`.
+fn add_noise(words: &mut [u32], noise: &mut [Noise], sigma: f64) {
+    for words in words.chunks_exact_mut(noise.len()) {
+        for (word, noise) in words.iter_mut().zip(noise.iter_mut()) {
+            *word = noise.add(*word, sigma);
         }
     }
-    y
 }
 
-/// One look-up: the table in half of the torus, continued by f(x + 1/2) = 2 * centre - f(x).
-fn look_up(lut: &Lut, channel: usize, x: u32, noise: &TableNoise) -> u32 {
-    let offset = (u64::from(x) << 32).wrapping_add(noise.input_shift);
-    let index = usize::try_from(offset >> (63 - lut.entries().ilog2())).unwrap_or(0);
-    let table = lut.table(channel);
-    let value = match index.checked_sub(lut.entries()) {
-        None => table[index].into(),
-        Some(mirrored) => noise.twice_centre - i64::from(table[mirrored]),
-    };
-    phase(noise.output_delta, value)
-}
-
-/// The value a word stands for, given that it is near `middle`.
-#[expect(clippy::cast_precision_loss, reason = "a value with noise")]
-fn decode(word: u32, middle: i64, delta: u64) -> f64 {
-    let offset = (u64::from(word) << 32).wrapping_sub(delta.wrapping_mul(middle.cast_unsigned()));
-    middle as f64 + offset.cast_signed() as f64 / delta as f64
-}
-
-/// Gaussian noise of one group of samples.
+/// Gaussian noise of one sample.
 struct Noise(ChaCha8Rng);
 
 impl Noise {
-    fn new(seed: u64, group: usize) -> Self {
+    fn new(seed: u64, sample: usize) -> Self {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
-        generator.set_stream(group as u64);
+        generator.set_stream(sample as u64);
         Self(generator)
     }
 
