@@ -9,7 +9,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use common::{CLIENT, Sketch, numbers, odd_numbers, reference, small_network};
+use common::{CLIENT, Sketch, image_parameters, numbers, odd_numbers, reference, small_network};
 use obscura_circuit::Circuit;
 use obscura_fhe_core::Plan;
 use obscura_fhe_server::{Control, Progress, ServerError, evaluate, evaluation_bytes};
@@ -219,21 +219,26 @@ fn what_a_pool_sums_never_exists_as_a_whole() {
             .conv("conv", "x", [64, 3, 3, 3], 1, 1)
             .ramp("table", "conv", 64, 64, 16)
             .pool("pool", "table", 4, 4)
-            .output("pooled", "pool");
-        // An output of the table makes it a tensor of its own.
-        if pooled {
+            .linear("head", "pool", 2, 4096)
+            .output("logits", "head");
+        // A second reader makes the table's result a tensor of its own.
+        let sketch = if pooled {
             sketch
         } else {
-            sketch.output("table", "table")
-        }
+            sketch.pool("again", "table", 4, 4)
+        };
+        sketch
+            .linear("more", if pooled { "pool" } else { "again" }, 2, 4096)
+            .output("more", "more")
     };
     let two = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    let set = image_parameters();
     let [fused, whole] = [true, false].map(|pooled| {
         let circuit = network(pooled).circuit();
-        let plan = Plan::new(&circuit, &CLIENT.set).unwrap();
+        let plan = Plan::new(&circuit, &set).unwrap();
         two.install(|| evaluation_bytes(&plan, &circuit))
     });
-    let ciphertext = (CLIENT.set.large_dimension() + 1) * 4;
+    let ciphertext = (set.large_dimension() + 1) * 4;
     let table = 64 * 32 * 32 * ciphertext;
     assert!(fused < table / 4, "{fused}");
     assert!(whole > table, "{whole}");
