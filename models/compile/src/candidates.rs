@@ -105,7 +105,7 @@ impl Candidate {
                 "polynomial_size": 256,
                 "glwe_dimension": LARGE_DIMENSION / 256,
                 "noise_log2": large.noise_log2,
-                "base_log2": 11,
+                "base_log2": 15,
                 "levels": 2,
             });
         }
