@@ -49,22 +49,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     if one.as_ref() != batch.first() {
         return Err("the batch gives other values".into());
     }
-    let start = (Instant::now(), processor_ms());
+    let start = Instant::now();
     circuit.simulate_values(&figures(&circuit), &samples, 1)?;
     per_sample("simulate_values", start);
     Ok(())
-}
-
-/// Time the processor has spent on this process, whatever else runs on the machine; 0 where Linux is not.
-fn processor_ms() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name, the second field, is in parentheses; user and system time are the 14th and the 15th.
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks = fields
-        .skip(11)
-        .take(2)
-        .filter_map(|ticks| ticks.parse::<f64>().ok());
-    10.0 * ticks.sum::<f64>()
 }
 
 /// Noise of a fraction of an entry, at the scale the tables dictate.

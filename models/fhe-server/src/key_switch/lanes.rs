@@ -97,8 +97,7 @@ impl Lanes for V3 {
 
     #[inline(always)]
     fn load(self, line: &Line, part: usize) -> __m256i {
-        let halves: [__m256i; 2] = pulp::cast(line.0);
-        halves[part % 2]
+        pulp::cast(line.0.as_chunks::<WORDS>().0[part % 2])
     }
 
     #[inline(always)]
@@ -109,12 +108,11 @@ impl Lanes for V3 {
 
     #[inline(always)]
     fn add_to(self, words: &mut [u32; WORDS], part: usize, low: __m256i, high: __m256i) {
-        let mut halves: [__m256i; 2] = pulp::cast(*words);
+        let words = &mut words.as_chunks_mut::<8>().0[part % 2];
         let sum = self
             .avx2
             ._mm256_add_epi32(low, self.avx2._mm256_slli_epi32::<16>(high));
-        halves[part % 2] = self.avx2._mm256_add_epi32(halves[part % 2], sum);
-        *words = pulp::cast(halves);
+        *words = pulp::cast(self.avx2._mm256_add_epi32(pulp::cast(*words), sum));
     }
 }
 
@@ -134,17 +132,17 @@ impl Lanes for Plain {
 
     #[inline(always)]
     fn load(self, line: &Line, part: usize) -> [u32; 4] {
-        let parts: [[u32; 4]; 4] = pulp::cast(line.0);
-        parts[part % 4]
+        pulp::cast(line.0.as_chunks::<8>().0[part % 4])
     }
 
     #[inline(always)]
-    fn add_products(self, sum: [u32; 4], key: [u32; 4], digits: [u32; 4]) -> [u32; 4] {
-        std::array::from_fn(|lane| {
-            let [key, digits]: [[i16; 2]; 2] = [key[lane], digits[lane]].map(pulp::cast);
-            let products = [0, 1].map(|row| i32::from(key[row]) * i32::from(digits[row]));
-            sum[lane].wrapping_add(products[0].wrapping_add(products[1]).cast_unsigned())
-        })
+    fn add_products(self, mut sum: [u32; 4], key: [u32; 4], digits: [u32; 4]) -> [u32; 4] {
+        let [key, digits]: [[i16; 8]; 2] = [pulp::cast(key), pulp::cast(digits)];
+        for (lane, sum) in sum.iter_mut().enumerate() {
+            let product = |row: usize| i32::from(key[2 * lane + row]) * i32::from(digits[2 * lane + row]);
+            *sum = sum.wrapping_add(product(0).wrapping_add(product(1)).cast_unsigned());
+        }
+        sum
     }
 
     #[inline(always)]
