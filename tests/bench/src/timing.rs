@@ -74,6 +74,11 @@ fn process_cpu_ms() -> f64 {
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
+/// The least value; zero of none.
+pub(crate) fn least(values: &mut [f64]) -> f64 {
+    values.iter().copied().reduce(f64::min).unwrap_or(0.0)
+}
+
 /// The median, the upper one of an even number of values; zero of none.
 pub(crate) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
@@ -107,5 +112,6 @@ mod tests {
     #[test]
     fn the_median_ignores_the_order_and_outliers() {
         assert!((median(&mut [3.0, 1000.0, 1.0]) - 3.0).abs() < 1e-9);
+        assert!((least(&mut [3.0, 1000.0, 1.0]) - 1.0).abs() < 1e-9);
     }
 }

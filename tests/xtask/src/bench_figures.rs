@@ -66,7 +66,7 @@ pub(crate) const RECORD: [Figure; 17] = [
 ];
 
 /// Of look-ups beside tfhe's own calls, `image-1024` and its one-level variant.
-pub(crate) const ENGINE: [Figure; 44] = [
+pub(crate) const ENGINE: [Figure; 47] = [
     figure("table_speedup_vs_tfhe_single_1t", AtLeast(8.0), "times"),
     figure("table_speedup_vs_tfhe_single_2t", AtLeast(8.0), "times"),
     figure("table_speedup_vs_tfhe_single_1t_one_level", Target::None, "times"),
@@ -112,6 +112,9 @@ pub(crate) const ENGINE: [Figure; 44] = [
     figure("keygen_s", Target::None, "s"),
     figure("table_speedup_vs_tfhe_single_core_time", Target::None, "times"),
     figure("rotation_speedup_vs_tfhe_batch_core_time", Target::None, "times"),
+    figure("table_ms_2t_median", Target::None, "ms"),
+    figure("table_speedup_vs_tfhe_single_2t_median", Target::None, "times"),
+    figure("rotation_speedup_vs_tfhe_batch_2t_median", Target::None, "times"),
     figure("waiting_share", Target::None, ""),
     figure("avx512", Target::None, ""),
     figure("cores", Target::None, ""),
