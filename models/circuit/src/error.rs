@@ -80,20 +80,6 @@ pub enum CircuitError {
         /// What is allowed.
         allowed: &'static str,
     },
-    /// Inputs that are to be expected would come out of the table with the wrong sign.
-    #[error(
-        "layer {layer}: inputs {calibrated} are expected, but the table saturates for only {low} entries below and {high} above its ends"
-    )]
-    WrapsAround {
-        /// The layer.
-        layer: Box<str>,
-        /// Inputs expected.
-        calibrated: crate::Interval,
-        /// Entries below the table that still give its first value.
-        low: usize,
-        /// Entries above the table that still give its last value.
-        high: usize,
-    },
     /// A tensor has another number of dimensions.
     #[error("layer {layer}: weights have {got} dimensions, {want} are needed")]
     BadRank {
