@@ -4,12 +4,10 @@
 //! into a table of 2 N complex numbers for every root (position p = 64 y + 8 x + z, its bits reversed in the
 //! root's number): `exp(i pi e / N) w^(e y')`, `w^(e x')` and an eighth root of unity.
 
-use std::f64::consts::PI;
-
 use pulp::Simd;
 
 use super::{
-    transform::{RADIX, bit_reverse},
+    transform::{RADIX, bit_reverse, root, signed},
     vector::Complex,
 };
 
@@ -58,10 +56,8 @@ impl Factors {
 
 impl Monomials {
     pub(super) fn new(size: usize) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "below 2^20")]
-        let angle = |e: usize| PI * e as f64 / size as f64;
         Self {
-            circle: (0..2 * size).map(|e| [angle(e).cos(), angle(e).sin()]).collect(),
+            circle: (0..2 * size).map(|e| root(signed(e), size)).collect(),
             size,
         }
     }

@@ -35,12 +35,29 @@ struct Pass {
     twiddles: Vec<[f64; 2]>,
 }
 
-/// `exp(i pi numerator / denominator)`.
-fn root(numerator: i64, denominator: usize) -> [f64; 2] {
-    let denominator = i64::try_from(denominator).unwrap_or(i64::MAX);
-    #[expect(clippy::cast_precision_loss, reason = "both are below 2^20")]
-    let angle = PI * numerator.rem_euclid(2 * denominator) as f64 / denominator as f64;
-    [angle.cos(), angle.sin()]
+/// `exp(i pi numerator / denominator)`, each part rounded once: the angle is folded into an eighth of the circle
+/// first, or its own rounding would be several times that of the result.
+pub(super) fn root(numerator: i64, denominator: usize) -> [f64; 2] {
+    let half = i64::try_from(denominator).unwrap_or(i64::MAX);
+    // In units of a quarter of pi / denominator, so that every fold is between integers.
+    let turned = (4 * numerator).rem_euclid(8 * half);
+    let (quarter, rest) = (turned / (2 * half), turned % (2 * half));
+    let angle = |rest: i64| {
+        #[expect(clippy::cast_precision_loss, reason = "both are below 2^20")]
+        let ratio = rest as f64 / (4 * half) as f64;
+        PI * ratio
+    };
+    let (cos, sin) = if rest <= half {
+        (angle(rest).cos(), angle(rest).sin())
+    } else {
+        (angle(2 * half - rest).sin(), angle(2 * half - rest).cos())
+    };
+    match quarter {
+        0 => [cos, sin],
+        1 => [-sin, cos],
+        2 => [-cos, -sin],
+        _ => [sin, -cos],
+    }
 }
 
 /// The lowest `bits` bits of `index`, reversed.
@@ -53,7 +70,7 @@ pub(super) fn bit_reverse(index: usize, bits: u32) -> usize {
 }
 
 /// A small index as a signed factor of angles.
-fn signed(index: usize) -> i64 {
+pub(super) fn signed(index: usize) -> i64 {
     i64::try_from(index).unwrap_or(i64::MAX)
 }
 
