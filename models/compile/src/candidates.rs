@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// Name of the estimator and its settings, as written into a payload.
 pub const ESTIMATOR: &str = "lattice-estimator 27a581bb8e9d49f5e9e2db315bd48ac769d5f5f5 (2026-06-06), SageMath 9.5, \
-    reduction cost MATZOV, shape GSA, unlimited samples; block-binary secrets by a sparse stand-in";
+    reduction cost MATZOV, shape GSA, unlimited samples; secrets in blocks by their covariance and guesses of whole blocks";
 
 /// Dimension and noise of the large secret and of the packing secret: the one recorded row there is.
 const LARGE_DIMENSION: usize = 2048;

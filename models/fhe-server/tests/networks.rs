@@ -120,6 +120,23 @@ fn every_order_of_layers_is_evaluated() {
 }
 
 #[test]
+fn inputs_far_outside_the_calibrated_range_saturate() {
+    let circuit = Sketch::default()
+        .input(&[64], 440)
+        .saturating("table", "x", 100)
+        .output("y", "table")
+        .circuit();
+    // Four times the calibrated range, and beyond the table, whose entries end at -256 and 255.
+    let inputs: Vec<i64> = (0..64)
+        .map(|i| if i % 2 == 0 { 440 - i } else { i - 440 })
+        .collect();
+    let got = CLIENT.run(&circuit, &inputs).remove(0);
+    let want: Vec<i64> = inputs.iter().map(|x| if *x > 0 { 15 } else { 0 }).collect();
+    assert_eq!(got, want);
+    assert_eq!(reference(&circuit, &inputs)[0], want);
+}
+
+#[test]
 fn tensors_with_several_readers_and_outputs_are_kept() {
     let circuit = Sketch::default()
         .input(&[2, 4, 4], 3)

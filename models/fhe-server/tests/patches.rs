@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 
 const CIRCUIT: &[u8] = include_bytes!("../../shipped/stand-in/derm-small/circuit.json");
 const WEIGHTS: &[u8] = include_bytes!("../../shipped/stand-in/derm-small/weights.safetensors");
-const PARAMETERS: &[u8] = include_bytes!("../../fhe-core/parameters/image-1024.json");
+const PARAMETERS: &[u8] = include_bytes!("../../shipped/stand-in/derm-small/parameters.json");
 const PATCHES: &[u8] = include_bytes!("../../../tests/fixtures/patches/patches.safetensors");
 
 /// Patches that are evaluated encrypted, one from each of as many images.

@@ -44,14 +44,21 @@ impl StandIn {
         })
     }
 
-    /// The parameters beside it, else those found for networks on images.
+    /// The parameters chosen for it.
     ///
     /// # Errors
     /// [`BenchError`].
     pub(crate) fn parameters(name: &str) -> Result<ParameterSet, BenchError> {
         let own = payload(name).join("parameters.json");
-        let general = repository().join("models/fhe-core/parameters/image-1024.json");
-        let path = if own.is_file() { own } else { general };
+        Ok(ParameterSet::from_json(&read(&own)?)?)
+    }
+
+    /// The parameters kernels are compared under: 200 blocks of 4, whatever a network needs.
+    ///
+    /// # Errors
+    /// [`BenchError`].
+    pub(crate) fn general() -> Result<ParameterSet, BenchError> {
+        let path = repository().join("models/fhe-core/parameters/image-1024.json");
         Ok(ParameterSet::from_json(&read(&path)?)?)
     }
 

@@ -142,6 +142,20 @@ impl Sketch {
         self
     }
 
+    /// A table of 64 entries of 8 that rises from 0 to 15 around `-64..64` and is flat on both sides.
+    pub(crate) fn saturating(mut self, name: &str, input: &str, calibrated: i64) -> Self {
+        self.nodes.push(format!(
+            r#"{{"op":"lut","name":"{name}","input":"{input}","table":"{name}.t","origin":-256,"step":8,
+                "calibrated":[-{calibrated},{calibrated}]}}"#
+        ));
+        let bytes = (0..64_i32)
+            .map(|entry| (entry - 24).clamp(0, 15))
+            .flat_map(i32::to_le_bytes);
+        self.tensors
+            .push((format!("{name}.t"), Dtype::I32, vec![1, 64], bytes.collect()));
+        self
+    }
+
     pub(crate) fn output(mut self, name: &str, input: &str) -> Self {
         self.nodes
             .push(format!(r#"{{"op":"output","name":"{name}","input":"{input}"}}"#));

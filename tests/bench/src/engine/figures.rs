@@ -220,7 +220,7 @@ mod tests {
             figures.theirs.insert(request, spent(theirs));
         }
         figures.peaks = BTreeMap::from([(1, vec![100.0, 50.0]), (2, vec![40.0, 80.0])]);
-        let set = StandIn::parameters("derm-vgg11").unwrap();
+        let set = StandIn::general().unwrap();
         let mut report = Report::default();
         figures.report(&Sizes::of(&set), set.lwe_block, &mut report);
         let json: serde_json::Value = serde_json::from_str(&report.into_json()).unwrap();

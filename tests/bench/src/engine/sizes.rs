@@ -201,7 +201,7 @@ mod tests {
         key_switch_base_log2: 2,
         key_switch_levels: 8,
         glwe_noise_log2: -48.32,
-        lwe_noise_log2: -16.86,
+        lwe_noise_log2: -16.74,
     };
 
     #[test]
