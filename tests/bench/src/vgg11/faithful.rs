@@ -18,9 +18,10 @@ pub(super) struct Faithfulness {
 }
 
 impl Faithfulness {
-    /// Counts one patch. `predicted` is the deviation of one logit.
+    /// Counts one patch. `predicted` is the deviation of one of its logits: patches differ in how much noise
+    /// their activations let through.
     pub(super) fn add(&mut self, clear: &[i64], noisy: &[f64], predicted: f64) {
-        let same = top(&real(clear)).0 == top(noisy).0;
+        let same = !changes(clear, noisy);
         let decided = margin(clear) > MARGIN_DEVIATIONS * predicted;
         self.patches += 1;
         self.agreeing += usize::from(same);
@@ -43,8 +44,13 @@ impl Faithfulness {
     }
 }
 
+/// Whether the noisy logits say another class.
+pub(super) fn changes(clear: &[i64], noisy: &[f64]) -> bool {
+    top(&real(clear)).0 != top(noisy).0
+}
+
 /// Sum of squared differences.
-fn deviation_squares(clear: &[i64], noisy: &[f64]) -> f64 {
+pub(super) fn deviation_squares(clear: &[i64], noisy: &[f64]) -> f64 {
     real(clear)
         .iter()
         .zip(noisy)

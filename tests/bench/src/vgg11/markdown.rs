@@ -125,11 +125,11 @@ fn logits(findings: &Findings, text: &mut String) -> std::fmt::Result {
     writeln!(
         text,
         "{} of {} keep their class; deviation of a logit {} measured, {} predicted. {} had a clear top-two margin over \
-         {MARGIN_DEVIATIONS}\npredicted deviations; {} of these changed class.\n",
+         {MARGIN_DEVIATIONS}\nof its own predicted deviations; {} of these changed class.\n",
         encrypted.agreeing,
         encrypted.patches,
         round(encrypted.deviation()),
-        round(findings.predicted),
+        round(findings.predicted_deviation()),
         encrypted.clear_cases,
         encrypted.changes_beyond_margin,
     )?;
@@ -138,7 +138,7 @@ fn logits(findings: &Findings, text: &mut String) -> std::fmt::Result {
         "| patch | class clear | class encrypted | margin in deviations | largest deviation of a logit | s |\n\
          |---|---|---|---|---|---|"
     )?;
-    for (index, patch) in findings.patches.iter().enumerate() {
+    for (index, (patch, predicted)) in findings.patches.iter().zip(&findings.predicted).enumerate() {
         let (clear, noisy) = (real(&patch.clear), real(&patch.decrypted));
         let largest = clear
             .iter()
@@ -150,7 +150,7 @@ fn logits(findings: &Findings, text: &mut String) -> std::fmt::Result {
             "| {index} | {} | {} | {:.1} | {largest:.0} | {:.1} |",
             top(&clear).0,
             top(&noisy).0,
-            margin(&patch.clear) / findings.predicted,
+            margin(&patch.clear) / predicted,
             patch.run.wall_s,
         )?;
     }
@@ -165,7 +165,7 @@ fn simulation(findings: &Findings, text: &mut String) -> std::fmt::Result {
     writeln!(
         text,
         "Arg-max agreement {:.2} %; deviation of a logit {}. {} patches had a clear top-two margin over \
-         {MARGIN_DEVIATIONS}\npredicted deviations; {} of these changed class.",
+         {MARGIN_DEVIATIONS}\nof its own predicted deviations; {} of these changed class.",
         100.0 * simulated.agreement(),
         round(simulated.deviation()),
         simulated.clear_cases,
