@@ -151,6 +151,7 @@ const LEVELS: [&[&str]; 6] = [
     &[
         "models/fhe-client",
         "models/fhe-server",
+        "models/compile",
         "appliance/process",
         "host-agent/process",
     ],

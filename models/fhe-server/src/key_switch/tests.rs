@@ -1,3 +1,5 @@
+//! The key switch against its definition, on every instruction set, and what it refuses.
+
 use super::*;
 
 /// Knuth's MMIX generator: any words serve.
