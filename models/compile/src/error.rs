@@ -6,8 +6,8 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompileError {
-    /// A file cannot be read or written.
-    #[error("{path}: {source}")]
+    /// A file cannot be read or written; the source says why.
+    #[error("{path}")]
     Io {
         /// The file.
         path: PathBuf,
