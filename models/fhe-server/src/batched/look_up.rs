@@ -9,7 +9,12 @@ use super::{
     tile::{rotation_batch, switch_batch},
     zeros,
 };
-use crate::{ServerError, control::Watch, measure::Part, rotation::RotationInput};
+use crate::{
+    ServerError,
+    control::Watch,
+    measure::Part,
+    rotation::{RotationInput, to_torus},
+};
 
 /// One layer of look-ups.
 pub(super) struct LookUp<'a> {
@@ -103,13 +108,4 @@ impl<'a> LookUp<'a> {
         self.watch.looked_up(inputs.len());
         Ok(())
     }
-}
-
-/// A torus word as a number in -1/2..1/2.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "2^-54 of the torus, part of the predicted noise"
-)]
-fn to_torus(word: u64) -> f64 {
-    word.cast_signed() as f64 * (-64.0_f64).exp2()
 }

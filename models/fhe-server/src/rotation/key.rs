@@ -154,6 +154,6 @@ impl WithSimd for TransformBlock<'_> {
     clippy::cast_precision_loss,
     reason = "2^-54 of the torus, part of the predicted noise"
 )]
-pub(super) fn to_torus(word: u64) -> f64 {
+pub(crate) fn to_torus(word: u64) -> f64 {
     word.cast_signed() as f64 * (-64.0_f64).exp2()
 }

@@ -28,4 +28,4 @@ mod vector;
 mod tests;
 
 pub(crate) use kernel::RotationInput;
-pub(crate) use key::{RotationKey, Shape};
+pub(crate) use key::{RotationKey, Shape, to_torus};

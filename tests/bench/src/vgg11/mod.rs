@@ -115,7 +115,7 @@ pub(crate) fn measure(options: &Options) -> Result<Report, BenchError> {
     // Every sixteenth patch is of another image.
     let inputs: Vec<Vec<i64>> = spread(inputs, options.patches);
     eprintln!("predicting deviations by simulation ...");
-    let predicted = predicted_deviations(&network, &inputs, MANY_DRAWS)?;
+    let predicted = predicted_deviations(&network, &inputs, &clear_logits(&network, &inputs)?, MANY_DRAWS)?;
     let simulated = match &options.data {
         Some(path) => Some(simulate(&network, &patches(path, network.plan.input_len())?)?),
         None => None,
@@ -156,17 +156,15 @@ fn simulate(network: &StandIn, inputs: &[Vec<i64>]) -> Result<Faithfulness, Benc
         .circuit
         .simulate_values(&network.plan.figures(), inputs, SEED)?;
     eprintln!("predicting the deviation of each by {FEW_DRAWS} more simulations ...");
-    let mut predicted = predicted_deviations(network, inputs, FEW_DRAWS)?;
+    let mut predicted = predicted_deviations(network, inputs, &clear, FEW_DRAWS)?;
     // Few draws tell a deviation to a fifth: a class that changed is judged by many.
     let doubtful: Vec<usize> = (0..inputs.len())
         .filter(|&i| faithful::changes(&clear[i], &noisy[i]))
         .filter(|&i| margin(&clear[i]) > MARGIN_DEVIATIONS / 2.0 * predicted[i])
         .collect();
-    let again: Vec<Vec<i64>> = doubtful.iter().map(|&i| inputs[i].clone()).collect();
-    for (i, deviation) in doubtful
-        .into_iter()
-        .zip(predicted_deviations(network, &again, MANY_DRAWS)?)
-    {
+    let of = |all: &[Vec<i64>]| doubtful.iter().map(|&i| all[i].clone()).collect::<Vec<_>>();
+    let many = predicted_deviations(network, &of(inputs), &of(&clear), MANY_DRAWS)?;
+    for (i, deviation) in doubtful.into_iter().zip(many) {
         predicted[i] = deviation;
     }
     let mut faithfulness = Faithfulness::default();
@@ -178,15 +176,19 @@ fn simulate(network: &StandIn, inputs: &[Vec<i64>]) -> Result<Faithfulness, Benc
 
 /// Root mean square deviation of a logit of each patch, by simulating it `draws` times.
 #[expect(clippy::cast_precision_loss, reason = "hundreds")]
-fn predicted_deviations(network: &StandIn, inputs: &[Vec<i64>], draws: u64) -> Result<Vec<f64>, BenchError> {
-    let clear = clear_logits(network, inputs)?;
+fn predicted_deviations(
+    network: &StandIn,
+    inputs: &[Vec<i64>],
+    clear: &[Vec<i64>],
+    draws: u64,
+) -> Result<Vec<f64>, BenchError> {
     let mut squares = vec![0.0; inputs.len()];
     for draw in 0..draws {
         let noisy =
             network
                 .circuit
                 .simulate_values(&network.plan.figures(), inputs, PREDICTION_SEED + draw)?;
-        for ((squares, clear), noisy) in squares.iter_mut().zip(&clear).zip(&noisy) {
+        for ((squares, clear), noisy) in squares.iter_mut().zip(clear).zip(&noisy) {
             *squares += faithful::deviation_squares(clear, noisy) / clear.len() as f64;
         }
     }
