@@ -28,7 +28,11 @@ fn main() -> ExitCode {
         },
         Err(error) => {
             eprintln!("obscura-bench: {error}");
-            ExitCode::from(70)
+            ExitCode::from(if matches!(error, BenchError::Usage { .. }) {
+                2
+            } else {
+                70
+            })
         }
     }
 }

@@ -114,12 +114,14 @@ pub(crate) fn measure(options: &Options) -> Result<Report, BenchError> {
     let inputs = patches(&fixtures(), network.plan.input_len())?;
     // Every sixteenth patch is of another image.
     let inputs: Vec<Vec<i64>> = spread(inputs, options.patches);
+    // Read before anything takes time, so that a wrong path is heard of at once.
+    let further = options.data.as_deref();
+    let further = further
+        .map(|path| patches(path, network.plan.input_len()))
+        .transpose()?;
     eprintln!("predicting deviations by simulation ...");
     let predicted = predicted_deviations(&network, &inputs, &clear_logits(&network, &inputs)?, MANY_DRAWS)?;
-    let simulated = match &options.data {
-        Some(path) => Some(simulate(&network, &patches(path, network.plan.input_len())?)?),
-        None => None,
-    };
+    let simulated = further.map(|further| simulate(&network, &further)).transpose()?;
     let (mut done, mut keygen_s) = (Vec::new(), 0.0);
     if !options.simulate_only {
         (done, keygen_s) = evaluate(&network, &options.network, &inputs)?;
