@@ -116,17 +116,22 @@ impl Noise {
 
     /// What the key switch adds: the key's noise under the digits, the words' rounding to what the digits
     /// cover, and the rounding of the key's own words.
+    ///
+    /// With 32-bit words the rounding is centred at the mean bit of the large secret, as in
+    /// [`Noise::rotation_switch`]. This halves it, and makes it independent between inputs whose masks are
+    /// shifts of each other, as those extracted from one ciphertext are.
     pub fn key_switch(set: &ParameterSet) -> Self {
         let large = to_f64(set.large_dimension());
         let mut key = Self::from_log2(set.lwe_noise_log2).plus(Self::body_rounding(set.key_body_bits));
+        let mut bit = UNIFORM_BIT;
         if set.words() == WordSize::Bits32 {
             let weight = to_f64(set.lwe_dimension) * set.mean_small_bit();
             key = key.plus(Self::rounding(WordSize::Bits32.bits()).times(1.0 + weight));
+            bit -= UNIFORM_BIT * UNIFORM_BIT;
         }
         let digits = large * digit_moments(set.key_switch_base_log2, set.key_switch_levels);
         let kept = set.key_switch_base_log2 * set.key_switch_levels;
-        key.times(digits)
-            .plus(Self::rounding(kept).times(large * UNIFORM_BIT))
+        key.times(digits).plus(Self::rounding(kept).times(large * bit))
     }
 
     /// What switching to the 2 N positions of the rotation adds, centred at the mean key bit m: each mask

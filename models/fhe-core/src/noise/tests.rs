@@ -224,7 +224,9 @@ fn a_key_switch_adds_the_stated_noise() {
                 for s in secret {
                     let mask = draw.word();
                     let (value, digits) = decompose(mask, base, levels);
-                    error = error.wrapping_add(mask.wrapping_sub(value).wrapping_mul(s));
+                    let dropped = mask.wrapping_sub(value).cast_signed();
+                    let centred = dropped * s.cast_signed() - dropped / 2;
+                    error = error.wrapping_add(centred.cast_unsigned());
                     for digit in digits {
                         error = error.wrapping_add(draw.noise(-20.0).wrapping_mul(digit.cast_unsigned()));
                     }

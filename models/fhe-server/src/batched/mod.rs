@@ -28,6 +28,17 @@ use crate::{
 use positions::Positions;
 use schedule::Schedule;
 
+/// The key-switching key as its kernel reads it; `None` for parameters the kernel is not written for.
+fn key_switch_key(set: &ParameterSet, key: Seeded) -> Option<KeySwitchKey> {
+    KeySwitchKey::new(
+        set.large_dimension(),
+        set.lwe_dimension + 1,
+        set.key_switch_base_log2,
+        set.key_switch_levels,
+        expand_key_switch(set, key).as_ref(),
+    )
+}
+
 /// The keys as the batched kernels read them.
 pub(crate) struct BatchedKeys {
     key_switch: KeySwitchKey,
@@ -41,13 +52,7 @@ impl BatchedKeys {
     /// `None` for parameters the kernels are not written for.
     pub(crate) fn new(set: &ParameterSet, key_switch: Seeded, bootstrap: Seeded) -> Option<Self> {
         // The words in tfhe's form are dropped before the next key is expanded.
-        let key_switch = KeySwitchKey::new(
-            set.large_dimension(),
-            set.lwe_dimension + 1,
-            set.key_switch_base_log2,
-            set.key_switch_levels,
-            expand_key_switch(set, key_switch).as_ref(),
-        )?;
+        let key_switch = key_switch_key(set, key_switch)?;
         let rotation = RotationKey::new(shape(set), expand_bootstrap(set, bootstrap).as_ref())?;
         Some(Self {
             key_switch,

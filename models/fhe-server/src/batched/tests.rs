@@ -23,10 +23,11 @@ use tfhe::core_crypto::{
     },
 };
 
-use super::BatchedKeys;
+use super::{BatchedKeys, key_switch_key};
 use crate::{
     Control,
     control::Watch,
+    input::expand,
     keys::{Seeded, mask_seed},
     measure::Watch as Probe,
 };
@@ -37,6 +38,8 @@ const SIDE: usize = 64;
 
 struct Bench {
     set: ParameterSet,
+    small: Vec<u64>,
+    large: Vec<u64>,
     secret: SecretKeys,
     keys: BatchedKeys,
 }
@@ -65,7 +68,13 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
     let key_switch = key_switch(&set, &large, &small, &mut seeder);
     let bootstrap = bootstrap(&set, &small, &large, &mut seeder);
     let keys = BatchedKeys::new(&set, key_switch, bootstrap).unwrap();
-    Bench { set, secret, keys }
+    Bench {
+        set,
+        small,
+        large,
+        secret,
+        keys,
+    }
 });
 
 type Seeder = DeterministicSeeder<DefaultRandomGenerator>;
@@ -135,6 +144,10 @@ impl Draw {
         self.word() as usize % end
     }
 
+    fn seed(&mut self) -> [u8; SEED_BYTES] {
+        std::array::from_fn(|_| self.word().to_le_bytes()[3])
+    }
+
     /// Random words: ciphertexts of some phase under any secret.
     fn words(&mut self, count: usize) -> Vec<u32> {
         (0..count).map(|_| self.word()).collect()
@@ -189,6 +202,50 @@ fn key_switch_and_position_switch_are_as_noisy_as_predicted() {
     }
     holds("key switch", &switched, Noise::key_switch(&bench.set));
     holds("position switch", &positioned, Noise::rotation_switch(&bench.set));
+}
+
+/// Inputs side by side in one ciphertext have masks that are shifts of each other. Were the errors of their key
+/// switch not independent, a convolution behind a look-up would add them up.
+#[test]
+fn key_switches_of_neighbours_in_a_ciphertext_are_independent() {
+    let bench = &*BENCH;
+    // So few levels that what the digits drop rules.
+    let set = ParameterSet {
+        key_switch_levels: 6,
+        ..bench.set.clone()
+    };
+    let mut seeder = Seeder::new(Seed(6));
+    let key = key_switch(&set, &bench.large, &bench.small, &mut seeder);
+    let key = key_switch_key(&set, key).unwrap();
+    let mut draw = Draw(17);
+    let (size, neighbours) = (set.large_dimension() + 1, 4);
+    let count = SAMPLES * neighbours;
+    let item = Item {
+        seeds: (0..count.div_ceil(set.polynomial_size))
+            .map(|_| draw.seed())
+            .collect(),
+        bodies: (0..count).map(|_| u64::from(draw.word()) << 32).collect(),
+    };
+    let mut large = vec![0_u32; count * size];
+    expand(&set, &item, &mut large, super::to_word);
+    let mut small = vec![0; count * key.outputs()];
+    key.switch(&large, &mut small);
+    let pairs = large.chunks_exact(size).zip(small.chunks_exact(key.outputs()));
+    let errors: Vec<f64> = pairs
+        .map(|(large, small)| {
+            let before = measure::large_phase(&bench.secret, large).unwrap();
+            before - measure::small_phase(&bench.secret, small).unwrap()
+        })
+        .collect();
+    let sums: Vec<f64> = errors
+        .chunks_exact(neighbours)
+        .map(|errors| errors.iter().sum())
+        .collect();
+    holds(
+        "sum of four neighbours",
+        &sums,
+        Noise::key_switch(&set).times(4.0),
+    );
 }
 
 /// Weights of the convolution over windows that do not overlap; their squares sum up to 15.

@@ -13,6 +13,43 @@ pub(super) struct Decomposition {
 }
 
 impl Decomposition {
+    /// What rounding these words to the bits the digits cover adds to them, in the mean over a uniform binary
+    /// secret they are multiplied with: half of it, because half of the secret's bits are one.
+    ///
+    /// Added to the body it leaves errors of mean zero. Inputs that share a ciphertext share mask words in
+    /// shifted places, and errors around another mean would add up over neighbours.
+    #[inline(always)]
+    pub(super) fn mean_rounding(self, words: &[u32]) -> u32 {
+        let sum: i64 = words.iter().map(|&word| i64::from(self.rounding(word))).sum();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "modulo 2^32"
+        )]
+        let mean = (sum >> 1) as u32;
+        mean
+    }
+
+    /// What rounding a word to the bits the digits cover adds to it.
+    #[inline(always)]
+    fn rounding(self, word: u32) -> i32 {
+        let below = (1 << self.dropped()) - 1;
+        let half = self.half();
+        (half.wrapping_sub(word.wrapping_add(half) & below)).cast_signed()
+    }
+
+    /// Bits of a word the digits do not cover, 0 to 31.
+    #[inline(always)]
+    fn dropped(self) -> u32 {
+        32 - self.base_log2 * self.levels
+    }
+
+    /// Half of the last bit the digits cover.
+    #[inline(always)]
+    fn half(self) -> u32 {
+        (1 << self.dropped()) >> 1
+    }
+
     /// The digits of two words in each of eight ciphertexts, the finest level first, negated because the key
     /// switch subtracts, as 16-bit numbers in one 32-bit number: the first word's in the low half.
     ///
@@ -21,10 +58,8 @@ impl Decomposition {
     /// zero, and the noise of a key's rows adds no constant to all results.
     #[inline(always)]
     pub(super) fn digits(self, words: [[u32; GROUP]; 2], out: &mut [[u32; GROUP]]) {
-        let kept = self.base_log2 * self.levels;
-        let dropped = 32 - kept;
-        let half = if dropped == 0 { 0 } else { 1 << (dropped - 1) };
-        let above = kept + self.base_log2 - 1;
+        let (dropped, half) = (self.dropped(), self.half());
+        let above = 32 - dropped + self.base_log2 - 1;
         let coin = if above < 32 { (1, above) } else { (0, 0) };
         let start = |w: u32| (w.wrapping_add(half) >> dropped) | ((w & coin.0) << coin.1);
         let mut states = words.map(|words| words.map(start));

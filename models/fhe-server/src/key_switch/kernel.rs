@@ -70,8 +70,9 @@ impl Switch<'_> {
             .chunks_exact_mut(shape.outputs)
             .zip(self.input.chunks_exact(input_size))
         {
+            let (mask, body) = input.split_at(shape.inputs);
             out.fill(0);
-            out[shape.outputs - 1] = input[shape.inputs];
+            out[shape.outputs - 1] = body[0].wrapping_add(shape.decomposition.mean_rounding(mask));
         }
         let batch = self.input.len() / input_size;
         let (half, levels) = (shape.inputs / 2, shape.levels());

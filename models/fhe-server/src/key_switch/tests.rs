@@ -39,11 +39,21 @@ fn digits(word: u32, base_log2: u32, levels: u32) -> Vec<i64> {
     out
 }
 
+/// What rounding a word to the bits of its digits adds to it.
+fn rounding(word: u32, base_log2: u32, levels: u32) -> i64 {
+    let unit = 1_i64 << (32 - base_log2 * levels);
+    let word = i64::from(word);
+    (word + unit / 2).div_euclid(unit) * unit - word
+}
+
 /// The switch of one ciphertext, word by word.
 fn by_definition(input: &[u32], outputs: usize, base_log2: u32, levels: u32, standard: &[u64]) -> Vec<u32> {
     let (body, mask) = input.split_last().unwrap();
     let mut out = vec![0_u32; outputs];
-    out[outputs - 1] = *body;
+    // A bit of the secret is one half in the mean.
+    let rounded: i64 = mask.iter().map(|&word| rounding(word, base_log2, levels)).sum();
+    let mean = u32::try_from(rounded.div_euclid(2).rem_euclid(1 << 32)).unwrap();
+    out[outputs - 1] = body.wrapping_add(mean);
     let mut rows = standard.chunks_exact(outputs);
     for &word in mask {
         for (digit, row) in digits(word, base_log2, levels).into_iter().zip(&mut rows) {

@@ -15,7 +15,7 @@ pub(super) fn render(findings: &Findings) -> String {
     let _ = head(findings, &mut text);
     if let Some(patch) = findings.patches.first() {
         let _ = costs(findings, patch, &mut text);
-        let _ = noise(findings, patch, &mut text);
+        let _ = noise(findings, &mut text);
         let _ = logits(findings, &mut text);
     }
     let _ = simulation(findings, &mut text);
@@ -77,12 +77,12 @@ fn costs(findings: &Findings, patch: &Patch, text: &mut String) -> std::fmt::Res
     writeln!(text)
 }
 
-fn noise(findings: &Findings, patch: &Patch, text: &mut String) -> std::fmt::Result {
+fn noise(findings: &Findings, text: &mut String) -> std::fmt::Result {
     writeln!(text, "## Deviation from the clear evaluation, layer by layer\n")?;
     writeln!(
         text,
         "Root mean square, everything that earlier tables passed on included; accumulators in entries of the \
-         table that\nreads them, other tensors in their integers. Predicted by simulation of the same patch. The \
+         table that\nreads them, other tensors in their integers. Predicted by simulation of the same patches. The \
          last column is the plan's\nprediction of what a look-up's own way adds, in entries of its table.\n"
     )?;
     writeln!(
@@ -95,7 +95,7 @@ fn noise(findings: &Findings, patch: &Patch, text: &mut String) -> std::fmt::Res
         .circuit
         .layer_names()
         .into_iter()
-        .zip(&patch.noise);
+        .zip(findings.layer_noise());
     for (index, (name, noise)) in layers.enumerate() {
         let measured = noise
             .measured()
@@ -107,7 +107,8 @@ fn noise(findings: &Findings, patch: &Patch, text: &mut String) -> std::fmt::Res
         writeln!(
             text,
             "| {name} | {:.3} | {measured} | {} | {own} |",
-            noise.predicted, noise.count
+            noise.predicted(),
+            noise.count
         )?;
     }
     if let Some((measured, predicted)) = findings.rotation_noise() {

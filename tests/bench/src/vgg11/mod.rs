@@ -312,13 +312,21 @@ impl Findings {
         report.put("waiting_share", waiting.max(0.0));
     }
 
+    /// Deviations of every layer, over all patches.
+    fn layer_noise(&self) -> Vec<LayerNoise> {
+        let mut layers = vec![LayerNoise::default(); self.network.circuit.layers().len()];
+        for patch in &self.patches {
+            for (layer, &noise) in layers.iter_mut().zip(&patch.noise) {
+                layer.join(noise);
+            }
+        }
+        layers
+    }
+
     /// What rotations themselves added, measured and predicted, log2 in units of the torus.
     fn rotation_noise(&self) -> Option<(f64, f64)> {
         let figures = self.network.plan.figures();
-        let layers = self
-            .patches
-            .iter()
-            .flat_map(|patch| patch.noise.iter().zip(&figures.tables));
+        let layers = self.layer_noise().into_iter().zip(&figures.tables);
         let squares = layers.filter_map(|(noise, table)| {
             let (measured, predicted) = (noise.rotation()?, table.as_ref()?.after_sigma);
             Some((measured * measured, predicted * predicted))
@@ -337,11 +345,11 @@ impl Findings {
         for stretch in &patch.run.stretches {
             report.put(&format!("layer_{}_s", names[stretch.first]), stretch.wall_s);
         }
-        for (name, noise) in names.iter().zip(&patch.noise) {
+        for (name, noise) in names.iter().zip(self.layer_noise()) {
             if let Some(measured) = noise.measured() {
                 report.put(&format!("layer_{name}_noise_measured_steps"), measured);
             }
-            report.put(&format!("layer_{name}_noise_predicted_steps"), noise.predicted);
+            report.put(&format!("layer_{name}_noise_predicted_steps"), noise.predicted());
         }
     }
 }

@@ -18,11 +18,11 @@ const SEED: u64 = 3;
 /// Integers so many deviations apart are told from each other without doubt.
 const APART_DEVIATIONS: f64 = 12.0;
 
-/// Deviations of one layer's result.
+/// Deviations of one layer's result, over all patches.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct LayerNoise {
-    /// By simulation, root mean square.
-    pub(super) predicted: f64,
+    /// By simulation: squares, and their number.
+    simulated: (f64, usize),
     squares: f64,
     /// Ciphertexts that were decrypted.
     pub(super) count: usize,
@@ -31,6 +31,24 @@ pub(super) struct LayerNoise {
 }
 
 impl LayerNoise {
+    /// Takes another patch in.
+    pub(super) fn join(&mut self, other: Self) {
+        self.simulated.0 += other.simulated.0;
+        self.simulated.1 += other.simulated.1;
+        self.squares += other.squares;
+        self.count += other.count;
+        self.rotation_squares = match (self.rotation_squares, other.rotation_squares) {
+            (Some(all), Some(more)) => Some(all + more),
+            (all, more) => all.or(more),
+        };
+    }
+
+    /// Root mean square by simulation.
+    #[expect(clippy::cast_precision_loss, reason = "millions")]
+    pub(super) fn predicted(&self) -> f64 {
+        (self.simulated.0 / self.simulated.1.max(1) as f64).sqrt()
+    }
+
     /// Root mean square of the measured deviations, if any ciphertext was recorded.
     #[expect(clippy::cast_precision_loss, reason = "hundreds")]
     pub(super) fn measured(&self) -> Option<f64> {
@@ -84,7 +102,6 @@ pub(super) fn measure(
     Ok(layers)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "hundreds of thousands")]
 fn predict(
     network: &StandIn,
     input: &[i64],
@@ -106,7 +123,7 @@ fn predict(
                 .map(|(&noisy, &value)| scale.wrap(noisy, value))
         });
         let squares: f64 = deviations.map(|steps| steps * steps).sum();
-        layer.predicted = (squares / (values.len() * SIMULATIONS) as f64).sqrt();
+        layer.simulated = (squares, values.len() * SIMULATIONS);
         let rotation = figures.tables.get(index).copied().flatten();
         layer.rotation_squares = rotation
             .filter(|rotation| scale.delta > APART_DEVIATIONS * rotation.after_sigma)
