@@ -21,5 +21,5 @@ pub mod transfer;
 
 /// Lowest protocol version this build speaks.
 pub const MIN_VERSION: u16 = 1;
-/// Protocol version this build prefers.
-pub const CURRENT_VERSION: u16 = 1;
+/// Protocol version this build prefers. Version 2 adds lanes, deadlines, outlooks and dead letters.
+pub const CURRENT_VERSION: u16 = 2;

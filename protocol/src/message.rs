@@ -78,6 +78,28 @@ pub enum DeviceMessage {
     },
     /// Ends the session.
     Goodbye,
+    /// Announces a job as [`Self::Submit`] does, and says how soon it is wanted. From version 2 on.
+    Request {
+        /// Encoded `Signed<Ticket>`.
+        #[serde(with = "codec::bytes")]
+        ticket: Vec<u8>,
+        /// Which jobs go first.
+        lane: Lane,
+        /// Seconds from the acceptance after which the job is given up; `None` without a deadline. A second
+        /// announcement of an open job changes nothing.
+        within_s: Option<u32>,
+    },
+}
+
+/// Which of a box's waiting jobs go first. Within a lane devices are served in turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Lane {
+    /// In turn.
+    #[default]
+    Routine,
+    /// Before routine work, which still gets a share.
+    Urgent,
 }
 
 /// From a box to a device.
@@ -154,6 +176,24 @@ pub enum BoxMessage {
         code: Refusal,
         /// The job it concerns, if any.
         job: Option<JobId>,
+    },
+    /// When a job will be answered, from the speed measured on this box. From version 2 on.
+    Outlook {
+        /// The job.
+        job: JobId,
+        /// Items of anybody that are computed before the job's next one.
+        ahead: u32,
+        /// Seconds until the job's last item is answered; `None` before anything was measured.
+        left_s: Option<u32>,
+    },
+    /// One item is given up for good, the others of its job go on. From version 2 on.
+    Dead {
+        /// The job.
+        job: JobId,
+        /// Item number.
+        index: u32,
+        /// Why.
+        code: Refusal,
     },
 }
 
@@ -279,6 +319,9 @@ pub enum Refusal {
     /// The box failed; the item can be sent again.
     #[error("the box failed inside: the item can be sent again")]
     Internal,
+    /// The job's deadline passed before its last answer. From version 2 on.
+    #[error("the deadline passed before the box could answer")]
+    Overdue,
 }
 
 impl DeviceMessage {
@@ -295,7 +338,9 @@ impl DeviceMessage {
         let message: Self = codec::decode(bytes, MAX_PAYLOAD_BYTES)?;
         match &message {
             Self::Chunk { bytes, .. } => codec::at_most(bytes, MAX_CHUNK_BYTES as usize)?,
-            Self::Submit { ticket } => codec::at_most(ticket, MAX_SIGNED_BYTES)?,
+            Self::Submit { ticket } | Self::Request { ticket, .. } => {
+                codec::at_most(ticket, MAX_SIGNED_BYTES)?;
+            }
             Self::Item { index, bytes, .. } => {
                 codec::at_most(bytes, MAX_ITEM_BYTES)?;
                 item_number(*index)?;
@@ -333,13 +378,14 @@ impl BoxMessage {
                 codec::at_most(receipt, MAX_SIGNED_BYTES)?;
                 item_number(*index)?;
             }
-            Self::Progress { index, .. } => item_number(*index)?,
+            Self::Progress { index, .. } | Self::Dead { index, .. } => item_number(*index)?,
             Self::Welcome { .. }
             | Self::KeyState { .. }
             | Self::Want { .. }
             | Self::Stored { .. }
             | Self::Accepted { .. }
-            | Self::Refused { .. } => {}
+            | Self::Refused { .. }
+            | Self::Outlook { .. } => {}
         }
         Ok(message)
     }

@@ -36,6 +36,11 @@ impl Session {
         self.id
     }
 
+    /// The version both ends agreed on.
+    pub fn version(&self) -> u16 {
+        self.version
+    }
+
     /// Header of the next message to send.
     pub fn next_header(&mut self) -> Header {
         self.sent += 1;

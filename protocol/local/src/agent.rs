@@ -8,7 +8,7 @@ use std::fmt;
 use obscura_protocol::{
     identity::{Digest, JobId},
     job::{Receipt, Ticket},
-    message::{Phase, Refusal},
+    message::{Lane, Phase, Refusal},
     transfer::ObjectHeader,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -336,6 +336,15 @@ impl fmt::Debug for Outcome {
     }
 }
 
+/// How soon a job is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Which jobs go first.
+    pub lane: Lane,
+    /// Seconds from the box's acceptance after which the box gives it up.
+    pub within_s: Option<u32>,
+}
+
 /// What the command line asks of the link.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -360,6 +369,8 @@ pub enum LinkCommand {
         ticket: Ticket,
         /// The encrypted items.
         items: Vec<Vec<u8>>,
+        /// How soon it is wanted.
+        wanted: Wanted,
     },
     /// Drops a job from the journal; withdraws it at the box when it has no answer.
     Settle {
@@ -430,6 +441,24 @@ pub enum LinkEvent {
         index: u32,
         /// Where it is.
         phase: Phase,
+    },
+    /// What the box says of a job's end.
+    Outlook {
+        /// The job.
+        job: JobId,
+        /// Items of anybody before the job's next one.
+        ahead: u32,
+        /// Seconds until its last answer, once the box has measured how fast it is.
+        left_s: Option<u32>,
+    },
+    /// The box gave one item up for good; the others of its job go on.
+    ItemDead {
+        /// The job.
+        job: JobId,
+        /// Item number.
+        index: u32,
+        /// Why.
+        code: Refusal,
     },
     /// An item is answered.
     Answer {

@@ -55,6 +55,16 @@ fn device_message() -> impl Strategy<Value = DeviceMessage> {
         }),
         id.prop_map(|job| DeviceMessage::Cancel { job: JobId(job) }),
         Just(DeviceMessage::Goodbye),
+        (
+            byte_string(MAX_SIGNED_BYTES),
+            proptest::sample::select(vec![Lane::Routine, Lane::Urgent]),
+            any::<Option<u32>>()
+        )
+            .prop_map(|(ticket, lane, within_s)| DeviceMessage::Request {
+                ticket,
+                lane,
+                within_s
+            }),
     ]
 }
 
@@ -90,6 +100,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
         Refusal::BadCiphertext,
         Refusal::Busy,
         Refusal::Internal,
+        Refusal::Overdue,
     ])
 }
 
@@ -167,8 +178,11 @@ fn box_message() -> impl Strategy<Value = BoxMessage> {
                 bytes,
                 receipt
             }),
-        (any::<u64>(), refusal(), proptest::option::of(job))
+        (any::<u64>(), refusal(), proptest::option::of(job.clone()))
             .prop_map(|(sequence, code, job)| BoxMessage::Refused { sequence, code, job }),
+        (job.clone(), any::<u32>(), any::<Option<u32>>())
+            .prop_map(|(job, ahead, left_s)| { BoxMessage::Outlook { job, ahead, left_s } }),
+        (job, 0..MAX_ITEMS, refusal()).prop_map(|(job, index, code)| BoxMessage::Dead { job, index, code }),
     ]
 }
 
@@ -296,7 +310,7 @@ fn a_welcome_lists_a_bounded_number_of_well_named_models() {
 
 #[test]
 fn unknown_variants_are_malformed() {
-    for bytes in [&[8][..], &[0xff, 0xff, 0xff, 0xff, 0x0f]] {
+    for bytes in [&[10][..], &[0xff, 0xff, 0xff, 0xff, 0x0f]] {
         assert_eq!(DeviceMessage::decode(bytes), Err(DecodeError::PeerMalformed));
         assert_eq!(BoxMessage::decode(bytes), Err(DecodeError::PeerMalformed));
     }
