@@ -164,6 +164,8 @@ pub enum Stop {
     Abandoned,
     /// It took longer than an item may take.
     Overdue,
+    /// Its job's deadline passed.
+    Late,
 }
 
 /// A line for the log: names and numbers only.
@@ -228,6 +230,17 @@ pub enum Note {
         job: JobId,
         /// The item.
         item: u32,
+    },
+    /// An item was given up for good.
+    ItemDead {
+        /// The device.
+        device: PeerName,
+        /// Its job.
+        job: JobId,
+        /// The item.
+        item: u32,
+        /// Why.
+        code: Refusal,
     },
     /// An item that was being computed was stopped.
     ItemStopped {

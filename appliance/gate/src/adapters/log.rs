@@ -31,6 +31,14 @@ pub(super) fn write(note: &Note) {
         Note::ItemAnswered { device, job, item } => {
             tracing::info!(%device, job = %format_args!("{job:.8}"), item, "item answered");
         }
+        Note::ItemDead {
+            device,
+            job,
+            item,
+            code,
+        } => {
+            tracing::warn!(%device, job = %format_args!("{job:.8}"), item, reason = %code, "item given up");
+        }
         Note::ItemStopped {
             device,
             job,

@@ -11,7 +11,7 @@ use obscura_protocol::{
     codec::DecodeError,
     envelope::{self, Header, Verified},
     identity::{Identity, JobId, PeerName, SessionId},
-    message::{BoxMessage, DeviceMessage, ModelOffer, Refusal},
+    message::{BoxMessage, DeviceMessage, Lane, ModelOffer, Refusal},
     session,
 };
 
@@ -55,7 +55,7 @@ pub struct Gate {
     pub(super) settings: Settings,
     identity: Identity,
     entropy: Box<dyn Entropy>,
-    peers: BTreeMap<PeerName, Peer>,
+    pub(super) peers: BTreeMap<PeerName, Peer>,
     pub(super) keys: Keys,
     pub(super) jobs: Jobs,
     pub(super) work: Work,
@@ -115,8 +115,10 @@ impl Gate {
             Event::Tick => {
                 self.save_slow_uploads();
                 self.stop_overdue();
+                self.stop_late();
                 self.drop_abandoned();
                 self.report_queue();
+                self.report_outlooks();
             }
         }
         self.give_work();
@@ -174,9 +176,9 @@ impl Gate {
                 });
             }
             Ok(Admitted::Current) => {}
-            // A device that does not know our session could not read an answer in it.
-            Err(Refusal::UnknownSession) => {
-                self.refuse_outside(device, header.sequence, Refusal::UnknownSession);
+            // A device that does not know our session, or its version, could not read an answer in it.
+            Err(code @ (Refusal::UnknownSession | Refusal::WrongVersion)) => {
+                self.refuse_outside(device, header.sequence, code);
                 return;
             }
             Err(code) => {
@@ -245,7 +247,15 @@ impl Gate {
             DeviceMessage::KeyStatus { client } => self.key_status(device, client),
             DeviceMessage::Offer { object } => self.offer(device, object),
             DeviceMessage::Chunk { object, index, bytes } => self.chunk(device, object, index, bytes),
-            DeviceMessage::Submit { ticket } => self.submit(device, &ticket),
+            DeviceMessage::Submit { ticket } => self.submit(device, &ticket, Lane::Routine, None),
+            DeviceMessage::Request {
+                ticket,
+                lane,
+                within_s,
+            } => {
+                let within = within_s.map(|seconds| Duration::from_secs(seconds.into()));
+                self.submit(device, &ticket, lane, within)
+            }
             DeviceMessage::Item { job, index, bytes } => self.item(device, job, index, bytes),
             DeviceMessage::Cancel { job } => self.cancel(device, job),
             DeviceMessage::Goodbye => {

@@ -3,6 +3,7 @@
 mod gate;
 mod jobs;
 mod keys;
+mod outlook;
 mod peers;
 mod settings;
 mod submit;

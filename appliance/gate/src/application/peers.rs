@@ -56,6 +56,11 @@ impl Peer {
         Ok(Admitted::First)
     }
 
+    /// Version of the current session, 0 without one.
+    pub(super) fn version(&self) -> u16 {
+        self.current.as_ref().map_or(0, Session::version)
+    }
+
     /// Header of the next message to the device, `None` without a session.
     pub(super) fn next_header(&mut self) -> Option<Header> {
         self.current.as_mut().map(Session::next_header)

@@ -1,16 +1,24 @@
 //! Tickets, items and cancelling.
 
+use std::time::Duration;
+
 use obscura_protocol::{
     identity::{Digest, JobId, PeerName},
     job::{MAX_ITEMS, Signed, StatementError, Ticket},
-    message::{BoxMessage, MAX_ITEM_BYTES, Refusal},
+    message::{BoxMessage, Lane, MAX_ITEM_BYTES, Refusal},
 };
 
 use super::{Gate, gate::Reject, jobs::Job, work::QueuedItem};
-use crate::ports::{Effect, Note, StoreChange};
+use crate::ports::{Effect, Note, Stop, StoreChange};
 
 impl Gate {
-    pub(super) fn submit(&mut self, device: &PeerName, bytes: &[u8]) -> Result<(), Reject> {
+    pub(super) fn submit(
+        &mut self,
+        device: &PeerName,
+        bytes: &[u8],
+        lane: Lane,
+        within: Option<Duration>,
+    ) -> Result<(), Reject> {
         let key = self.settings.roster.0.get(device).ok_or(Refusal::UnknownDevice)?;
         let ticket = Signed::<Ticket>::verify(bytes, key).map_err(|error| match error {
             StatementError::Signature(_) => Refusal::BadSignature,
@@ -40,7 +48,10 @@ impl Gate {
         if keys.header().parameter_hash != model.parameter_hash {
             return Err(reject(Refusal::BadTicket));
         }
-        let job = Job::new(hash, ticket, model.request_bytes);
+        let mut job = Job::new(hash, ticket, model.request_bytes);
+        job.lane = lane;
+        // A time beyond what the clock can say is no deadline.
+        job.until = within.and_then(|within| self.now.checked_add(within));
         self.admit_job(device).map_err(reject)?;
         self.jobs.insert(device, id, job);
         let client = ticket.client;
@@ -88,6 +99,10 @@ impl Gate {
             self.send(device, &answer);
             return Ok(());
         }
+        if let Some(code) = self.jobs.dead(device, (job, index, input_hash)) {
+            self.tell_dead(device, job, index, code);
+            return Ok(());
+        }
         let open = self.jobs.find(device, job).filter(|open| index < open.items);
         let open = open.ok_or_else(|| reject(Refusal::UnknownJob))?;
         if bytes.len() > MAX_ITEM_BYTES {
@@ -96,11 +111,11 @@ impl Gate {
         if bytes.len() != open.request_bytes as usize {
             return Err(reject(Refusal::BadCiphertext));
         }
-        if open.answered.contains(&index) && kept.is_some() {
+        if open.finished.contains(&index) && kept.is_some() {
             // One item has one input: a second one is no re-send.
             return Err(reject(Refusal::BadTicket));
         }
-        let item = QueuedItem::new(job, index, input_hash, bytes);
+        let item = QueuedItem::new(job, index, open.lane, input_hash, bytes);
         match self.work.input_of(device, job, index) {
             Some(queued) if queued != input_hash => return Err(reject(Refusal::BadTicket)),
             Some(_) => self.work.claim(device, job, index),
@@ -118,7 +133,7 @@ impl Gate {
     pub(super) fn cancel(&mut self, device: &PeerName, job: JobId) -> Result<(), Reject> {
         let removed = self.jobs.remove(device, job);
         removed.ok_or_else(|| Reject::of(Refusal::UnknownJob, job))?;
-        self.withdraw(device, job);
+        self.withdraw(device, job, Stop::Withdrawn);
         Ok(())
     }
 }

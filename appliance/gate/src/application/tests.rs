@@ -3,5 +3,6 @@
 mod bad_input;
 mod faults;
 mod fixture;
+mod outlook;
 mod stops;
 mod work;

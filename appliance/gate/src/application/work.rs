@@ -8,12 +8,12 @@ use std::{
 use obscura_local::appliance::{Answer, ItemFault, KeyFault};
 use obscura_protocol::{
     identity::{ClientId, Digest, JobId, PeerName},
-    message::{BoxMessage, Phase, Refusal},
+    message::{BoxMessage, Lane, Phase, Refusal},
 };
 
 use super::{Gate, gate::Reject, keys::State};
 use crate::{
-    domain::{FairQueue, QueueFull},
+    domain::{Lanes, QueueFull, Speed, left},
     ports::{Effect, Note, Stop, StoreChange, Task},
 };
 
@@ -30,29 +30,41 @@ const ABANDONED_AFTER: Duration = Duration::from_mins(1);
 /// An item that waits or is computed.
 #[derive(Debug)]
 pub(super) struct QueuedItem {
-    job: JobId,
-    index: u32,
-    input_hash: Digest,
+    pub(super) job: JobId,
+    pub(super) index: u32,
+    pub(super) input_hash: Digest,
+    lane: Lane,
     bytes: Vec<u8>,
     attempts: u32,
     loads: u32,
-    told_ahead: Option<u32>,
+    /// Items before it when its device last heard of it.
+    pub(super) told_ahead: Option<u32>,
     /// Since when the device must ask for it again.
     abandoned: Option<Instant>,
 }
 
 impl QueuedItem {
-    pub(super) fn new(job: JobId, index: u32, input_hash: Digest, bytes: Vec<u8>) -> Self {
+    pub(super) fn new(job: JobId, index: u32, lane: Lane, input_hash: Digest, bytes: Vec<u8>) -> Self {
         Self {
             job,
             index,
             input_hash,
+            lane,
             bytes,
             attempts: 0,
             loads: 0,
             told_ahead: None,
             abandoned: None,
         }
+    }
+
+    pub(super) fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    /// What a dead letter names.
+    fn letter(&self) -> (JobId, u32, Digest) {
+        (self.job, self.index, self.input_hash)
     }
 
     fn is_abandoned(&self, now: Instant) -> bool {
@@ -62,9 +74,10 @@ impl QueuedItem {
 
 /// The item compute evaluates.
 #[derive(Debug)]
-struct Computed {
-    device: PeerName,
-    item: QueuedItem,
+pub(super) struct Computed {
+    pub(super) device: PeerName,
+    pub(super) item: QueuedItem,
+    model_hash: Digest,
     /// When compute was asked.
     since: Instant,
     /// The last word of compute: steps done and in all.
@@ -86,7 +99,9 @@ pub(super) struct Work {
     under_way: Option<UnderWay>,
     /// Objects to load before the next item: fresh ones to check, forgotten ones an item needs.
     loads: VecDeque<ClientId>,
-    items: FairQueue<PeerName, QueuedItem>,
+    pub(super) items: Lanes<PeerName, QueuedItem>,
+    /// Time of an item, per model.
+    pub(super) speed: Speed<Digest>,
 }
 
 impl Default for Work {
@@ -95,7 +110,8 @@ impl Default for Work {
             up: false,
             under_way: None,
             loads: VecDeque::new(),
-            items: FairQueue::new(MAX_QUEUED_ITEMS),
+            items: Lanes::new(MAX_QUEUED_ITEMS),
+            speed: Speed::default(),
         }
     }
 }
@@ -113,11 +129,11 @@ impl Work {
     }
 
     pub(super) fn push(&mut self, device: &PeerName, item: QueuedItem) -> Result<(), QueueFull> {
-        self.items.push(device, item)
+        self.items.push(item.lane, device, item)
     }
 
     /// What is computed and still wanted.
-    fn computed(&self) -> Option<&Computed> {
+    pub(super) fn computed(&self) -> Option<&Computed> {
         match &self.under_way {
             Some(UnderWay::Item(computed)) if !computed.stopped => Some(computed),
             _ => None,
@@ -165,6 +181,15 @@ impl Work {
         }
     }
 
+    /// Its device heard that `ahead` items are before this one.
+    pub(super) fn told(&mut self, device: &PeerName, job: JobId, index: u32, ahead: u32) {
+        for item in self.items.of_mut(device) {
+            if item.job == job && item.index == index {
+                item.told_ahead = Some(ahead);
+            }
+        }
+    }
+
     /// Hash of the input that waits or is computed for this item.
     pub(super) fn input_of(&self, device: &PeerName, job: JobId, index: u32) -> Option<Digest> {
         let item = self
@@ -192,11 +217,26 @@ impl Work {
             let phase = |(done, of)| Phase::Computing { done, of };
             return Some(computed.moved.map_or(Phase::Queued { ahead: 0 }, phase));
         }
-        let mut items = self.items.of(device);
-        let position = items.position(|item| item.job == job && item.index == index)?;
-        let ahead = self.items.ahead(device, position) + usize::from(self.computed().is_some());
-        let ahead = u32::try_from(ahead).ok()?;
-        Some(Phase::Queued { ahead })
+        let order = self.items.order();
+        let mut order = order.into_iter();
+        let before =
+            order.position(|(owner, item)| owner == device && item.job == job && item.index == index)?;
+        Some(Phase::Queued {
+            ahead: self.ahead(before),
+        })
+    }
+
+    /// Items before the one that `before` others wait before.
+    pub(super) fn ahead(&self, before: usize) -> u32 {
+        u32::try_from(before + usize::from(self.computed().is_some())).unwrap_or(u32::MAX)
+    }
+}
+
+impl Computed {
+    /// What is left of it, from its own steps or from the speed of its model.
+    pub(super) fn left(&self, speed: &Speed<Digest>, now: Instant) -> Option<Duration> {
+        let spent = now.saturating_duration_since(self.since);
+        left(speed.of(&self.model_hash), spent, self.moved)
     }
 }
 
@@ -217,16 +257,18 @@ impl Gate {
             };
             // A job that ended meanwhile needs no answers.
             if let Some(job) = self.jobs.find(&device, item.job) {
+                let model_hash = job.model_hash;
                 self.effects.push(Effect::Compute(Task::Evaluate {
                     job: item.job,
                     item: item.index,
-                    model_hash: job.model_hash,
+                    model_hash,
                     key_fingerprint: job.key_fingerprint,
                     bytes: item.bytes.clone(),
                 }));
                 self.work.under_way = Some(UnderWay::Item(Computed {
                     device,
                     item,
+                    model_hash,
                     since: self.now,
                     moved: None,
                     stopped: false,
@@ -253,11 +295,11 @@ impl Gate {
     }
 
     /// Drops what waits of a job and stops what is computed of it.
-    pub(super) fn withdraw(&mut self, device: &PeerName, job: JobId) {
+    pub(super) fn withdraw(&mut self, device: &PeerName, job: JobId, why: Stop) {
         self.work.drop_job(device, job);
         let computed = self.work.computed();
         if computed.is_some_and(|computed| computed.device == *device && computed.item.job == job) {
-            self.stop(Stop::Withdrawn);
+            self.stop(why);
         }
     }
 
@@ -277,10 +319,10 @@ impl Gate {
             .work
             .computed()
             .filter(|computed| self.now >= computed.since + self.settings.max_item_time)
-            .map(|computed| (computed.device.clone(), computed.item.job));
-        if let Some((device, job)) = overdue {
+            .map(|computed| (computed.device.clone(), computed.item.letter()));
+        if let Some((device, letter)) = overdue {
             self.stop(Stop::Overdue);
-            self.refuse(&device, 0, Reject::of(Refusal::Internal, job));
+            self.bury(&device, letter, Refusal::Internal);
         }
     }
 
@@ -305,23 +347,23 @@ impl Gate {
     fn try_again(&mut self, device: &PeerName, mut item: QueuedItem) {
         item.attempts += 1;
         if item.attempts >= MAX_ATTEMPTS {
-            self.refuse(device, 0, Reject::of(Refusal::Internal, item.job));
+            self.bury(device, item.letter(), Refusal::Internal);
             return;
         }
         let attempts = item.attempts;
         self.note(Note::WorkRepeated { attempts });
-        self.work.items.push_front(device, item);
+        self.work.items.push_front(item.lane, device, item);
     }
 
     /// Loads the keys an item needs, then tries the item again.
     fn load_for(&mut self, device: &PeerName, mut item: QueuedItem, client: ClientId) {
         item.loads += 1;
         if item.loads > MAX_LOADS {
-            self.refuse(device, 0, Reject::of(Refusal::Internal, item.job));
+            self.bury(device, item.letter(), Refusal::Internal);
             return;
         }
         self.work.loads.push_front(client);
-        self.work.items.push_front(device, item);
+        self.work.items.push_front(item.lane, device, item);
     }
 
     fn load_died(&mut self, client: ClientId) {
@@ -416,6 +458,8 @@ impl Gate {
             device,
             item,
             stopped,
+            model_hash,
+            since,
             ..
         } = match self.work.under_way.take() {
             Some(UnderWay::Item(computed)) if (computed.item.job, computed.item.index) == (job, index) => {
@@ -433,10 +477,15 @@ impl Gate {
             return;
         };
         match outcome {
-            Ok(answer) => self.answer(&device, &item, answer),
+            Ok(answer) => {
+                self.work
+                    .speed
+                    .measured(model_hash, self.now.saturating_duration_since(since));
+                self.answer(&device, &item, answer);
+            }
             Err(ItemFault::KeysNotLoaded) => self.load_for(&device, item, client),
             Err(ItemFault::UnknownModel) => self.refuse(&device, 0, Reject::of(Refusal::UnknownModel, job)),
-            Err(ItemFault::BadCiphertext) => self.refuse(&device, 0, Reject::of(Refusal::BadCiphertext, job)),
+            Err(ItemFault::BadCiphertext) => self.bury(&device, item.letter(), Refusal::BadCiphertext),
             // Nothing would be different at once; the device tries again after a pause.
             Err(ItemFault::OutOfMemory) => self.refuse(&device, 0, Reject::of(Refusal::Internal, job)),
             Err(_) => self.try_again(&device, item),
@@ -458,22 +507,5 @@ impl Gate {
             item: index,
         });
         self.send(device, &message);
-    }
-
-    /// Tells every device whose next item moved how many are still before it.
-    pub(super) fn report_queue(&mut self) {
-        let busy = usize::from(self.work.computed().is_some());
-        let mut moved = Vec::new();
-        for (device, ahead, item) in self.work.items.heads() {
-            let ahead = u32::try_from(ahead + busy).unwrap_or(u32::MAX);
-            if item.told_ahead != Some(ahead) {
-                item.told_ahead = Some(ahead);
-                moved.push((device, item.job, item.index, ahead));
-            }
-        }
-        for (device, job, index, ahead) in moved {
-            let phase = Phase::Queued { ahead };
-            self.send(&device, &BoxMessage::Progress { job, index, phase });
-        }
     }
 }

@@ -1,7 +1,11 @@
-//! Fairness and patience, in no particular vocabulary.
+//! Fairness, speed and patience, in no particular vocabulary.
 
 mod fair;
+mod lanes;
+mod speed;
 mod throttle;
 
 pub use fair::{FairQueue, QueueFull};
+pub use lanes::Lanes;
+pub use speed::{Speed, left};
 pub use throttle::Throttle;

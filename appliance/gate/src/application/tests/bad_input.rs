@@ -171,7 +171,7 @@ fn a_wrong_version_is_refused_in_header_and_hello() {
     let mut world = World::new();
     let mut device = world.device("device-1");
     let topic = device.name.clone();
-    for version in [0, 2, u16::MAX] {
+    for version in [0, 2, 3, u16::MAX] {
         let header = Header {
             version,
             ..device.next_header()
@@ -180,7 +180,7 @@ fn a_wrong_version_is_refused_in_header_and_hello() {
         assert_eq!(world.bytes(&topic, bytes).code(), Refusal::WrongVersion);
     }
     let session = std::mem::replace(&mut device.session, SessionId::NONE);
-    for (min_version, max_version) in [(2, 9), (0, 0), (1, 0)] {
+    for (min_version, max_version) in [(3, 9), (0, 0), (1, 0)] {
         let hello = DeviceMessage::Hello {
             min_version,
             max_version,

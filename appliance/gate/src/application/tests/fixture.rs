@@ -7,7 +7,7 @@ use obscura_protocol::{
     envelope::{self, Header},
     identity::{ClientId, Digest, Identity, JobId, PeerName, SessionId, SiteId},
     job::{Signed, Ticket},
-    message::{BoxMessage, DeviceMessage, Refusal},
+    message::{BoxMessage, DeviceMessage, Lane, Refusal},
     session,
     transfer::{ChunkSet, MAX_CHUNK_BYTES, ObjectHeader, ObjectKind, chunk_range},
 };
@@ -87,6 +87,8 @@ pub(super) struct Device {
     pub(super) identity: Identity,
     pub(super) session: SessionId,
     pub(super) sequence: u64,
+    /// Protocol version it speaks.
+    pub(super) version: u16,
 }
 
 impl Device {
@@ -96,13 +98,14 @@ impl Device {
             identity: identity(text),
             session: SessionId::NONE,
             sequence: 0,
+            version: 1,
         }
     }
 
     pub(super) fn next_header(&mut self) -> Header {
         self.sequence += 1;
         Header {
-            version: 1,
+            version: self.version,
             sender: self.name.clone(),
             recipient: name("box-1"),
             session: self.session,
@@ -118,7 +121,7 @@ impl Device {
     pub(super) fn hello(&self) -> Vec<u8> {
         let hello = DeviceMessage::Hello {
             min_version: 1,
-            max_version: 1,
+            max_version: self.version,
             nonce: [3; 16],
         };
         let header = session::opening_header(&self.name, &name("box-1"));
@@ -134,6 +137,14 @@ impl Device {
             client: ClientId([client; 16]),
             key_fingerprint: key_object(client).0.digest,
             items,
+        }
+    }
+
+    pub(super) fn request(&self, ticket: Ticket, lane: Lane, within_s: Option<u32>) -> DeviceMessage {
+        DeviceMessage::Request {
+            ticket: Signed::sign(ticket, &self.identity).as_bytes().to_vec(),
+            lane,
+            within_s,
         }
     }
 
@@ -284,6 +295,20 @@ impl World {
         let mut device = Device::new(text);
         self.greet(&mut device);
         device
+    }
+
+    /// A device with a session of protocol version 2.
+    pub(super) fn device_of_version_2(&mut self, text: &str) -> Device {
+        let mut device = Device::new(text);
+        device.version = 2;
+        self.greet(&mut device);
+        device
+    }
+
+    /// Lets time pass, one tick at its end.
+    pub(super) fn pass(&mut self, time: Duration) -> Out {
+        self.now += time;
+        self.event(Event::Tick)
     }
 
     /// Uploads keys until compute is asked to check them.
