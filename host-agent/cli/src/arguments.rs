@@ -3,6 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use obscura_local::agent::Wanted;
+use obscura_protocol::message::Lane;
 use obscura_sealed::PasswordSource;
 
 pub(crate) const EXIT_CODES: &str = "\
@@ -116,6 +118,27 @@ impl Sending {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Soon {
+    /// Have the box compute it before the routine work of all devices.
+    #[arg(long)]
+    urgent: bool,
+    /// Have the box give it up when it is not answered within this many seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=604_800))]
+    within_s: Option<u32>,
+}
+
+impl Soon {
+    /// How soon the box is to answer.
+    pub(crate) fn wanted(&self) -> Wanted {
+        let lane = if self.urgent { Lane::Urgent } else { Lane::Routine };
+        Wanted {
+            lane,
+            within_s: self.within_s,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RecordArguments {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -123,6 +146,8 @@ pub(crate) struct RecordArguments {
     pub(crate) password: PasswordArguments,
     #[command(flatten)]
     pub(crate) sending: Sending,
+    #[command(flatten)]
+    pub(crate) soon: Soon,
     /// JSON file: one object of fields, or a list of objects with "name" and "record".
     #[arg(long, value_name = "FILE", conflicts_with = "field")]
     pub(crate) input: Option<PathBuf>,

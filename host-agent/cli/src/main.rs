@@ -140,6 +140,8 @@ impl Session<'_> {
             Command::Resume(resume) => (&resume.password, &resume.sending, None),
             _ => return Ok(()),
         };
+        // What is sent again is wanted as soon as it was the first time.
+        let wanted = record.map(|record| record.soon.wanted()).unwrap_or_default();
         let records = record
             .map(|record| input::records(record, &mut self.vault))
             .transpose()?;
@@ -168,6 +170,7 @@ impl Session<'_> {
             face: &mut *face,
             places: self.config.places.clone(),
             patience: sending.patience(),
+            wanted,
             with_reference: sending.with_reference,
             report: RunReport {
                 device: self.config.device.clone(),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use obscura_local::agent::{
-    LinkCommand, LinkEvent, Record, VaultFault, VaultReply, VaultRequest, VaultStatus,
+    LinkCommand, LinkEvent, Record, VaultFault, VaultReply, VaultRequest, VaultStatus, Wanted,
 };
 use obscura_protocol::{identity::JobId, transfer::ObjectHeader};
 
@@ -34,6 +34,18 @@ struct Open {
     /// Its place in the report.
     place: usize,
     sent: Option<Instant>,
+    /// When the box expects to have answered it.
+    ends: Option<Instant>,
+}
+
+impl Open {
+    fn new(place: usize) -> Self {
+        Self {
+            place,
+            sent: None,
+            ends: None,
+        }
+    }
 }
 
 /// One run.
@@ -43,6 +55,7 @@ pub(crate) struct Run<'a> {
     pub(crate) face: &'a mut dyn Face,
     pub(crate) places: Places,
     pub(crate) patience: Duration,
+    pub(crate) wanted: Wanted,
     pub(crate) with_reference: bool,
     pub(crate) report: RunReport,
     /// Shows a result as soon as it is there.
@@ -146,7 +159,7 @@ impl Run<'_> {
                 self.report
                     .records
                     .push(RecordReport::new(format!("job {job:.8}")));
-                waiting.open.insert(*job, Open { place, sent: None });
+                waiting.open.insert(*job, Open::new(place));
             } else {
                 self.link.tell(LinkCommand::Settle { job: *job })?;
             }
@@ -208,10 +221,11 @@ impl Run<'_> {
         report.request_bytes = item.len() as u64;
         let place = self.report.records.len();
         self.report.records.push(report);
-        waiting.open.insert(ticket.job, Open { place, sent: None });
+        waiting.open.insert(ticket.job, Open::new(place));
         self.link.tell(LinkCommand::Submit {
             ticket,
             items: vec![item],
+            wanted: self.wanted,
         })
     }
 
@@ -240,8 +254,14 @@ impl Run<'_> {
     fn show_progress(&mut self, waiting: &Waiting) {
         let (of, open) = (self.report.records.len() as u64, waiting.open.len() as u64);
         if waiting.keys_known && open > 0 {
-            let detail = waiting.trouble.as_ref().unwrap_or(&waiting.detail);
-            self.face.progress(Activity::Answers, of - open, of, detail);
+            let ends = waiting.open.values().filter_map(|open| open.ends).max();
+            let left = ends.map(|ends| Places::left(ends.saturating_duration_since(Instant::now())));
+            let detail = match (&waiting.trouble, left) {
+                (Some(trouble), _) => trouble.clone(),
+                (None, Some(left)) => format!("{}, {left}", waiting.detail),
+                (None, None) => waiting.detail.clone(),
+            };
+            self.face.progress(Activity::Answers, of - open, of, &detail);
         } else if waiting.upload_began.is_some() {
             let (done, of) = waiting.upload;
             let checks = format!("{} checks them", self.places.box_name);
@@ -297,6 +317,16 @@ impl Run<'_> {
                 }
             }
             LinkEvent::Progress { phase, .. } => waiting.detail = self.places.phase(phase),
+            LinkEvent::Outlook { job, left_s, .. } => {
+                if let Some(open) = waiting.open.get_mut(&job) {
+                    open.ends = left_s.map(|seconds| moved + Duration::from_secs(seconds.into()));
+                }
+            }
+            LinkEvent::ItemDead { job, code, .. } => {
+                self.settle(job)?;
+                let error = CliError::Refused { code };
+                self.failed(job, &error, waiting)?;
+            }
             LinkEvent::Answer {
                 job,
                 index,

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use obscura_local::agent::{
     LinkCommand, LinkEvent, OfflineCause, OpenJob, Outcome, Problem, Reading, Record, VaultFault, VaultReply,
-    VaultRequest, VaultStatus,
+    VaultRequest, VaultStatus, Wanted,
 };
 use obscura_protocol::{
     identity::{ClientId, Digest, JobId, SiteId},
@@ -203,6 +203,7 @@ fn play(events: Vec<LinkEvent>, act: impl FnOnce(&mut Run<'_>) -> Result<(), Cli
             box_name: "box-1".into(),
         },
         patience: Duration::from_millis(50),
+        wanted: Wanted::default(),
         with_reference: false,
         report: RunReport::default(),
         show: &mut show,

@@ -1,5 +1,7 @@
 //! What the link's events are called.
 
+use std::time::Duration;
+
 use obscura_local::agent::{LinkEvent, OfflineCause};
 use obscura_protocol::message::Phase;
 
@@ -44,6 +46,16 @@ impl Places {
         format!("broker {} {cause}", self.broker)
     }
 
+    /// How long the last answer takes.
+    pub(crate) fn left(left: Duration) -> String {
+        let seconds = left.as_secs();
+        match seconds {
+            0..90 => format!("about {} s left", seconds.max(1)),
+            90..5400 => format!("about {} min left", (seconds + 30) / 60),
+            _ => format!("about {} h left", (seconds + 1800) / 3600),
+        }
+    }
+
     /// Where an item is.
     pub(crate) fn phase(&self, phase: Phase) -> String {
         match phase {
@@ -75,6 +87,16 @@ fn seconds(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tells_what_is_left_in_a_unit_people_count_in() {
+        let text = |seconds| Places::left(Duration::from_secs(seconds));
+        assert_eq!(text(0), "about 1 s left");
+        assert_eq!(text(89), "about 89 s left");
+        assert_eq!(text(90), "about 2 min left");
+        assert_eq!(text(5399), "about 90 min left");
+        assert_eq!(text(15_600), "about 4 h left");
+    }
 
     #[test]
     fn tells_how_much_is_computed_whatever_the_box_counts() {

@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::PathBuf};
 
-use obscura_local::agent::MAX_FRAME_BYTES;
+use obscura_local::agent::{MAX_FRAME_BYTES, Wanted};
 use obscura_protocol::{
     codec,
     identity::{JobId, PublicKey},
@@ -22,9 +22,18 @@ struct Stored {
     version: u8,
     ticket: Vec<u8>,
     items: Vec<Vec<u8>>,
+    wanted: Wanted,
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// Layout 1: before jobs had lanes and deadlines.
+#[derive(Serialize, Deserialize)]
+struct Stored1 {
+    version: u8,
+    ticket: Vec<u8>,
+    items: Vec<Vec<u8>>,
+}
 
 /// Why the journal could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -64,10 +73,23 @@ impl FileJournal {
     }
 
     fn read(&self, bytes: &[u8]) -> Option<Entry> {
-        let stored: Stored = codec::decode(bytes, MAX_FRAME_BYTES).ok()?;
-        let ticket = Signed::verify(&stored.ticket, &self.device_key).ok()?;
-        let items = stored.items;
-        (stored.version == VERSION).then_some(Entry { ticket, items })
+        let (ticket, items, wanted) = match bytes.first()? {
+            1 => {
+                let stored: Stored1 = codec::decode(bytes, MAX_FRAME_BYTES).ok()?;
+                (stored.ticket, stored.items, Wanted::default())
+            }
+            &VERSION => {
+                let stored: Stored = codec::decode(bytes, MAX_FRAME_BYTES).ok()?;
+                (stored.ticket, stored.items, stored.wanted)
+            }
+            _ => return None,
+        };
+        let ticket = Signed::verify(&ticket, &self.device_key).ok()?;
+        Some(Entry {
+            ticket,
+            items,
+            wanted,
+        })
     }
 }
 
@@ -79,6 +101,7 @@ impl Journal for FileJournal {
             version: VERSION,
             ticket: entry.ticket.as_bytes().to_vec(),
             items: entry.items.clone(),
+            wanted: entry.wanted,
         });
         fs::create_dir_all(&self.folder)
             .and_then(|()| write_private(&self.path(job), &bytes))
@@ -124,6 +147,7 @@ mod tests {
     use obscura_protocol::{
         identity::{ClientId, Digest, Identity, SiteId},
         job::Ticket,
+        message::Lane,
     };
     use zeroize::Zeroizing;
 
@@ -140,6 +164,10 @@ mod tests {
         Entry {
             ticket: Signed::sign(ticket, identity),
             items: vec![vec![6; 100]],
+            wanted: Wanted {
+                lane: Lane::Urgent,
+                within_s: Some(300),
+            },
         }
     }
 
@@ -156,6 +184,22 @@ mod tests {
         again.remove(JobId([2; 16])).unwrap();
         again.remove(JobId([2; 16])).unwrap();
         assert_eq!(again.load().unwrap(), []);
+    }
+
+    #[test]
+    fn reads_what_an_earlier_release_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity::from_seed(&Zeroizing::new([1; 32]));
+        let entry = entry(&identity);
+        let stored = codec::encode(&Stored1 {
+            version: 1,
+            ticket: entry.ticket.as_bytes().to_vec(),
+            items: entry.items.clone(),
+        });
+        fs::write(folder.path().join("old.job"), stored).unwrap();
+        let mut journal = FileJournal::new(folder.path().to_owned(), identity.public());
+        let wanted = Wanted::default();
+        assert_eq!(journal.load().unwrap(), [Entry { wanted, ..entry }]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, fmt, time::Duration};
 
-use obscura_local::agent::{LinkCommand, LinkEvent};
+use obscura_local::agent::{LinkCommand, LinkEvent, Wanted};
 use obscura_protocol::{
     CURRENT_VERSION, MIN_VERSION,
     envelope::{self, Header},
@@ -32,6 +32,8 @@ const KEYS_PATIENCE: Duration = Duration::from_secs(20);
 const TICKET_PATIENCE: Duration = Duration::from_secs(10);
 /// Longest wait for a sign of life about a job under way.
 const ITEM_PATIENCE: Duration = Duration::from_secs(30);
+/// First protocol version with lanes and deadlines.
+const REQUESTS: u16 = 2;
 /// Sent messages remembered for telling what a refusal is about.
 const REMEMBERED: usize = 512;
 
@@ -181,7 +183,11 @@ impl Link {
                     out.push(Effect::Tell(LinkEvent::Uploading { done_bytes, of_bytes }));
                 }
             }
-            LinkCommand::Submit { ticket, items } => self.submit(ticket, items, out),
+            LinkCommand::Submit {
+                ticket,
+                items,
+                wanted,
+            } => self.submit(ticket, items, wanted, out),
             LinkCommand::Settle { job } => {
                 out.push(Effect::Forget(job));
                 if let Some(removed) = self.jobs.remove(job)
@@ -199,7 +205,7 @@ impl Link {
         }
     }
 
-    fn submit(&mut self, ticket: Ticket, items: Vec<Vec<u8>>, out: &mut Vec<Effect>) {
+    fn submit(&mut self, ticket: Ticket, items: Vec<Vec<u8>>, wanted: Wanted, out: &mut Vec<Effect>) {
         let job = ticket.job;
         let fits = ticket.items as usize == items.len();
         if ticket.site != self.own.site || ticket.device != self.own.device || !fits {
@@ -209,7 +215,11 @@ impl Link {
             return;
         }
         let ticket = Signed::sign(ticket, &self.own.identity);
-        let entry = Entry { ticket, items };
+        let entry = Entry {
+            ticket,
+            items,
+            wanted,
+        };
         // Kept before it is sent: what the box may compute is never forgotten here.
         out.push(Effect::Keep(entry.clone()));
         self.jobs.add(entry);
@@ -283,9 +293,10 @@ impl Link {
 
     /// Does what can be done in an open session.
     fn advance(&mut self, now: Duration, out: &mut Vec<Effect>) {
-        let Way::Open { limits, .. } = self.way else {
+        let Way::Open { limits, session } = &self.way else {
             return;
         };
+        let (limits, version) = (*limits, session.version());
         let Some(keys) = &mut self.upload else { return };
         let (client, digest) = (keys.object.client, keys.object.digest);
         match keys.stage {
@@ -323,7 +334,17 @@ impl Link {
                         until: now + TICKET_PATIENCE,
                     };
                     let ticket = job.entry.ticket.as_bytes().to_vec();
-                    self.send(&DeviceMessage::Submit { ticket }, About::Job(id), out);
+                    let Wanted { lane, within_s } = job.entry.wanted;
+                    let message = if version >= REQUESTS {
+                        DeviceMessage::Request {
+                            ticket,
+                            lane,
+                            within_s,
+                        }
+                    } else {
+                        DeviceMessage::Submit { ticket }
+                    };
+                    self.send(&message, About::Job(id), out);
                 }
             }
             _ => {}
@@ -489,6 +510,21 @@ impl Link {
                     .ok_or(DropReason::Unasked)?
                     .refresh(now + ITEM_PATIENCE);
                 out.push(Effect::Tell(LinkEvent::Progress { job, index, phase }));
+            }
+            BoxMessage::Outlook { job, ahead, left_s } => {
+                self.jobs
+                    .find(job)
+                    .ok_or(DropReason::Unasked)?
+                    .refresh(now + ITEM_PATIENCE);
+                out.push(Effect::Tell(LinkEvent::Outlook { job, ahead, left_s }));
+            }
+            BoxMessage::Dead { job, index, code } => {
+                let known = self.jobs.find(job).ok_or(DropReason::Unasked)?;
+                known.refresh(now + ITEM_PATIENCE);
+                if !known.answer(index) {
+                    return Err(DropReason::Unasked);
+                }
+                out.push(Effect::Tell(LinkEvent::ItemDead { job, index, code }));
             }
             BoxMessage::Answer {
                 job,

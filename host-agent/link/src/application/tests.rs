@@ -1,10 +1,11 @@
 //! The link against a fake box; time and carrier are the test's.
 
 mod pair;
+mod wanted;
 
 use std::time::Duration;
 
-use obscura_local::agent::{LinkCommand, LinkEvent, OfflineCause};
+use obscura_local::agent::{LinkCommand, LinkEvent, OfflineCause, Wanted};
 use obscura_protocol::{
     envelope,
     identity::{JobId, SiteId},
@@ -290,6 +291,7 @@ fn a_refusal_without_a_job_is_understood_by_its_sequence() {
     let sent = pair.event(Event::Command(LinkCommand::Submit {
         ticket: ticket(JOB),
         items: vec![vec![7; 100]],
+        wanted: Wanted::default(),
     }));
     let [(sequence, _)] = sent[..] else {
         panic!("{sent:?}")
@@ -416,7 +418,8 @@ fn tickets_of_another_site_or_device_are_not_signed() {
         assert_eq!(
             pair.command(LinkCommand::Submit {
                 ticket,
-                items: vec![Vec::new()]
+                items: vec![Vec::new()],
+                wanted: Wanted::default(),
             }),
             []
         );

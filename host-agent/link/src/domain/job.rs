@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use obscura_local::agent::Wanted;
 use obscura_protocol::{
     identity::JobId,
     job::{Signed, Ticket},
@@ -19,6 +20,8 @@ pub struct Entry {
     pub ticket: Signed<Ticket>,
     /// The encrypted items.
     pub items: Vec<Vec<u8>>,
+    /// How soon it is wanted.
+    pub wanted: Wanted,
 }
 
 impl Entry {
@@ -62,7 +65,7 @@ pub struct Job {
     pub entry: Entry,
     /// Where it stands.
     pub stage: Stage,
-    /// Invariant: one flag per item.
+    /// Invariant: one flag per item; set for those the box gave up, too.
     answered: Vec<bool>,
     pace: Pace,
 }

@@ -19,7 +19,7 @@ use obscura_protocol::{
     envelope::{self, Header},
     identity::{ClientId, Digest, Identity, JobId, PeerName, SessionId, SiteId},
     job::{FloorKind, Receipt, Signed, Ticket},
-    message::{BoxMessage, DeviceMessage, KeyState, Limits, ModelOffer, Phase, Refusal},
+    message::{BoxMessage, DeviceMessage, KeyState, Lane, Limits, ModelOffer, Phase, Refusal},
     transfer::{ChunkSet, ObjectHeader, ObjectKind},
 };
 use obscura_sealed::{Cost, seal};
@@ -111,6 +111,14 @@ fn messages(corpus: &Corpus) -> Outcome {
         ),
         ("cancel", DeviceMessage::Cancel { job: JOB }),
         ("goodbye", DeviceMessage::Goodbye),
+        (
+            "request",
+            DeviceMessage::Request {
+                ticket: vec![2; 40],
+                lane: Lane::Urgent,
+                within_s: Some(600),
+            },
+        ),
     ];
     for (name, message) in device {
         corpus.write("device_message", name, &message.encode())?;
@@ -181,6 +189,22 @@ fn box_messages() -> Vec<(&'static str, BoxMessage)> {
         ),
         ("stored", BoxMessage::Stored { object: OBJECT }),
         ("accepted", BoxMessage::Accepted { job: JOB }),
+        (
+            "outlook",
+            BoxMessage::Outlook {
+                job: JOB,
+                ahead: 3,
+                left_s: Some(600),
+            },
+        ),
+        (
+            "dead",
+            BoxMessage::Dead {
+                job: JOB,
+                index: 1,
+                code: Refusal::BadCiphertext,
+            },
+        ),
         (
             "progress",
             BoxMessage::Progress {

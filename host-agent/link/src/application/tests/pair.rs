@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use obscura_local::agent::{LinkCommand, LinkEvent};
+use obscura_local::agent::{LinkCommand, LinkEvent, Wanted};
 use obscura_protocol::{
     envelope,
     identity::{ClientId, Digest, Identity, JobId, PeerName, SessionId, SiteId},
@@ -68,6 +68,8 @@ pub(super) struct Pair {
     pub(super) link: Link,
     pub(super) box_side: Option<Session>,
     sessions: u8,
+    /// Protocol version the box chooses.
+    pub(super) version: u16,
     pub(super) now: Duration,
     pub(super) told: Vec<LinkEvent>,
     pub(super) kept: Vec<Entry>,
@@ -88,6 +90,7 @@ impl Pair {
             link: Link::new(own, Box::new(Counter(0))),
             box_side: None,
             sessions: 0,
+            version: 1,
             now: Duration::ZERO,
             told: Vec::new(),
             kept: Vec::new(),
@@ -160,9 +163,14 @@ impl Pair {
         };
         self.sessions += 1;
         let session = SessionId([self.sessions; 16]);
-        self.box_side = Some(Session::new(name("box-1"), name("device-1"), session, 1));
+        self.box_side = Some(Session::new(
+            name("box-1"),
+            name("device-1"),
+            session,
+            self.version,
+        ));
         self.say_opening(&BoxMessage::Welcome {
-            version: 1,
+            version: self.version,
             nonce: *nonce,
             session,
             limits: Limits {
@@ -184,7 +192,13 @@ impl Pair {
 
     /// Up to a session in which the box has the keys.
     pub(super) fn ready() -> Self {
+        Self::ready_with(1)
+    }
+
+    /// The same in this protocol version.
+    pub(super) fn ready_with(version: u16) -> Self {
         let mut pair = Self::new();
+        pair.version = version;
         pair.command(LinkCommand::UseKeys { object: object() });
         let hello = only_messages(pair.event(Event::Up));
         assert_eq!(
@@ -199,6 +213,7 @@ impl Pair {
         self.command(LinkCommand::Submit {
             ticket: ticket(job),
             items: vec![vec![7; 100]],
+            wanted: Wanted::default(),
         })
     }
 
