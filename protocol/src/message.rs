@@ -89,6 +89,8 @@ pub enum DeviceMessage {
         /// announcement of an open job changes nothing.
         within_s: Option<u32>,
     },
+    /// Has the box forget every evaluation key of this device; jobs under them end. From version 2 on.
+    RevokeKeys,
 }
 
 /// Which of a box's waiting jobs go first. Within a lane devices are served in turn.
@@ -194,6 +196,11 @@ pub enum BoxMessage {
         index: u32,
         /// Why.
         code: Refusal,
+    },
+    /// The box holds no evaluation keys of this device any more. From version 2 on.
+    Revoked {
+        /// Objects that were forgotten.
+        objects: u32,
     },
 }
 
@@ -349,7 +356,8 @@ impl DeviceMessage {
             | Self::KeyStatus { .. }
             | Self::Offer { .. }
             | Self::Cancel { .. }
-            | Self::Goodbye => {}
+            | Self::Goodbye
+            | Self::RevokeKeys => {}
         }
         Ok(message)
     }
@@ -385,7 +393,8 @@ impl BoxMessage {
             | Self::Stored { .. }
             | Self::Accepted { .. }
             | Self::Refused { .. }
-            | Self::Outlook { .. } => {}
+            | Self::Outlook { .. }
+            | Self::Revoked { .. } => {}
         }
         Ok(message)
     }

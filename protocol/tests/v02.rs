@@ -70,6 +70,13 @@ fn dead() {
 }
 
 #[test]
+fn revoke_keys() {
+    frozen(&DeviceMessage::RevokeKeys.encode(), "09");
+    assert_eq!(DeviceMessage::decode(&[9]).unwrap(), DeviceMessage::RevokeKeys);
+    boxed(&BoxMessage::Revoked { objects: 300 }, "0a ac02");
+}
+
+#[test]
 fn overdue() {
     let message = BoxMessage::Refused {
         sequence: 0,

@@ -379,6 +379,8 @@ pub enum LinkCommand {
     },
     /// Takes up the jobs in the journal.
     Resume,
+    /// Has the box forget every evaluation key of this device.
+    RevokeKeys,
     /// Says goodbye and ends.
     Close,
 }
@@ -489,6 +491,11 @@ pub enum LinkEvent {
     Refused {
         /// Why.
         code: Refusal,
+    },
+    /// The box holds no evaluation keys of this device any more.
+    KeysRevoked {
+        /// Objects it forgot.
+        objects: u32,
     },
     /// The jobs found in the journal.
     Resumed {

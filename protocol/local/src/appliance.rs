@@ -134,6 +134,11 @@ pub enum ComputeRequest {
         #[serde(with = "codec::bytes")]
         bytes: Vec<u8>,
     },
+    /// Forget these evaluation keys, if they are loaded: their device wants them gone.
+    Forget {
+        /// SHA-256 of the object.
+        fingerprint: Digest,
+    },
     /// Stop what was asked about this job before. Its item ends as [`ItemFault::Cancelled`], or with the answer
     /// that came first; without such an item nothing happens.
     Cancel {

@@ -55,6 +55,7 @@ fn device_message() -> impl Strategy<Value = DeviceMessage> {
         }),
         id.prop_map(|job| DeviceMessage::Cancel { job: JobId(job) }),
         Just(DeviceMessage::Goodbye),
+        Just(DeviceMessage::RevokeKeys),
         (
             byte_string(MAX_SIGNED_BYTES),
             proptest::sample::select(vec![Lane::Routine, Lane::Urgent]),
@@ -182,6 +183,7 @@ fn box_message() -> impl Strategy<Value = BoxMessage> {
             .prop_map(|(sequence, code, job)| BoxMessage::Refused { sequence, code, job }),
         (job.clone(), any::<u32>(), any::<Option<u32>>())
             .prop_map(|(job, ahead, left_s)| { BoxMessage::Outlook { job, ahead, left_s } }),
+        any::<u32>().prop_map(|objects| BoxMessage::Revoked { objects }),
         (job, 0..MAX_ITEMS, refusal()).prop_map(|(job, index, code)| BoxMessage::Dead { job, index, code }),
     ]
 }
@@ -310,7 +312,7 @@ fn a_welcome_lists_a_bounded_number_of_well_named_models() {
 
 #[test]
 fn unknown_variants_are_malformed() {
-    for bytes in [&[10][..], &[0xff, 0xff, 0xff, 0xff, 0x0f]] {
+    for bytes in [&[11][..], &[0xff, 0xff, 0xff, 0xff, 0x0f]] {
         assert_eq!(DeviceMessage::decode(bytes), Err(DecodeError::PeerMalformed));
         assert_eq!(BoxMessage::decode(bytes), Err(DecodeError::PeerMalformed));
     }
