@@ -1,5 +1,7 @@
 //! What happens to the gate, and what it wants done.
 
+use std::time::Duration;
+
 use obscura_local::appliance::{Answer, ComputeModel, ItemFault, KeyFault};
 use obscura_protocol::{
     identity::{ClientId, Digest, JobId, PeerName, SessionId},
@@ -130,6 +132,11 @@ pub enum StoreChange {
 /// Work for compute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
+    /// Forget these keys.
+    Forget {
+        /// SHA-256 of the object.
+        fingerprint: Digest,
+    },
     /// Load these keys from the store.
     Load {
         /// The object.
@@ -271,6 +278,8 @@ pub struct StoredObject {
     pub bitmap: Vec<u8>,
     /// Whether it was found complete and conforming before.
     pub conforming: bool,
+    /// Since its last use, or its last chunk.
+    pub unused: Duration,
 }
 
 /// Randomness.

@@ -144,6 +144,7 @@ impl<E: Engine, T: Trust> Service<E, T> {
                 }
                 reply(ComputeReply::Item { job, item, outcome });
             }
+            ComputeRequest::Forget { fingerprint } => self.keys.forget(&fingerprint),
             // Whoever reads the socket hears it while an item is evaluated; here it comes too late.
             ComputeRequest::Cancel { .. } => {}
         }

@@ -70,6 +70,11 @@ impl<K: PartialEq, V> ByteCache<K, V> {
         }
     }
 
+    /// Forgets the value of `key`, if there is one.
+    pub fn forget(&mut self, key: &K) {
+        self.entries.retain(|(k, ..)| k != key);
+    }
+
     /// Bytes in use.
     pub fn used_bytes(&self) -> usize {
         self.entries.iter().map(|&(_, _, size)| size).sum()
@@ -107,6 +112,18 @@ mod tests {
         assert_eq!(cache.find(&2), None, "the least recently used went");
         assert_eq!(cache.find_within(&1, 3), Some((&"a", 4)));
         assert_eq!(cache.find(&3), None);
+    }
+
+    #[test]
+    fn forgets_what_it_is_told_to() {
+        let mut cache = ByteCache::new(10);
+        cache.insert('a', 1, 4).unwrap();
+        cache.insert('b', 2, 4).unwrap();
+        cache.forget(&'a');
+        cache.forget(&'c');
+        assert_eq!(cache.find(&'a'), None);
+        assert_eq!(cache.find(&'b'), Some(&2));
+        assert_eq!(cache.used_bytes(), 4);
     }
 
     #[test]

@@ -150,6 +150,7 @@ fn write(channel: &mut Channel, store_folder: &Path, task: Task) -> Result<(), C
             bytes,
         }),
         Task::Cancel { job } => channel.send(&ComputeRequest::Cancel { job }),
+        Task::Forget { fingerprint } => channel.send(&ComputeRequest::Forget { fingerprint }),
     }
 }
 

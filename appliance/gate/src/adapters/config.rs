@@ -65,6 +65,10 @@ struct Section {
     max_jobs_per_device: u64,
     #[serde(default = "default_item_minutes")]
     max_item_minutes: u64,
+    #[serde(default = "default_unfinished_hours")]
+    max_unfinished_hours: u64,
+    #[serde(default = "default_unused_days")]
+    max_unused_days: u64,
 }
 
 fn default_port() -> u64 {
@@ -85,6 +89,14 @@ fn default_jobs() -> u64 {
 
 fn default_item_minutes() -> u64 {
     60
+}
+
+fn default_unfinished_hours() -> u64 {
+    72
+}
+
+fn default_unused_days() -> u64 {
+    90
 }
 
 #[derive(Deserialize)]
@@ -149,6 +161,18 @@ pub fn load(path: &Path) -> Result<Setup, ConfigError> {
         section.max_item_minutes,
         1..=24 * 60,
     )?;
+    check_range(
+        path,
+        "gate.max_unfinished_hours",
+        section.max_unfinished_hours,
+        1..=24 * 365,
+    )?;
+    check_range(
+        path,
+        "gate.max_unused_days",
+        section.max_unused_days,
+        1..=10 * 365,
+    )?;
     let pem = |name: &Path| read_bounded(&resolve(path, name), MAX_PEM_BYTES);
     let mqtt = MqttOptions {
         host: file.broker.host,
@@ -172,6 +196,8 @@ pub fn load(path: &Path) -> Result<Setup, ConfigError> {
             max_clients_per_device: MAX_CLIENTS_PER_DEVICE,
             max_jobs_per_device: u32::try_from(section.max_jobs_per_device).unwrap_or(u32::MAX),
             max_item_time: Duration::from_secs(section.max_item_minutes * 60),
+            max_unfinished: Duration::from_secs(section.max_unfinished_hours * 3600),
+            max_unused: Duration::from_secs(section.max_unused_days * 24 * 3600),
         },
         identity: read_identity(&resolve(path, &section.envelope_key))?,
         mqtt,

@@ -181,13 +181,17 @@ fn read_object(path: &Path) -> io::Result<(SystemTime, StoredObject)> {
     if !right || data.len() != header.object.len_bytes {
         return Err(io::ErrorKind::InvalidData.into());
     }
+    let used = fs::metadata(&header_path)?.modified()?;
+    let written = fs::metadata(path.join(BITMAP))?.modified()?;
     let object = StoredObject {
         device: header.device,
         object: header.object,
         bitmap: read_small(&path.join(BITMAP), MAX_CHUNKS as usize / 8)?,
         conforming: path.join(CONFORMING).exists(),
+        // A clock that was set back makes keys look fresh, never old.
+        unused: used.max(written).elapsed().unwrap_or_default(),
     };
-    Ok((fs::metadata(&header_path)?.modified()?, object))
+    Ok((used, object))
 }
 
 fn read_small(path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {

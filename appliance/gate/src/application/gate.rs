@@ -78,15 +78,16 @@ impl Gate {
         entropy: Box<dyn Entropy>,
         stored: Vec<StoredObject>,
     ) -> Self {
+        let now = Instant::now();
         Self {
-            keys: Keys::new(stored),
+            keys: Keys::new(stored, now),
             settings,
             identity,
             entropy,
             peers: BTreeMap::new(),
             jobs: Jobs::default(),
             work: Work::default(),
-            now: Instant::now(),
+            now,
             models: None,
             carrier_up: false,
             ready: false,
@@ -114,6 +115,7 @@ impl Gate {
             Event::StoreFailed { client } => self.store_failed(client),
             Event::Tick => {
                 self.save_slow_uploads();
+                self.drop_expired();
                 self.stop_overdue();
                 self.stop_late();
                 self.drop_abandoned();
@@ -258,6 +260,10 @@ impl Gate {
             }
             DeviceMessage::Item { job, index, bytes } => self.item(device, job, index, bytes),
             DeviceMessage::Cancel { job } => self.cancel(device, job),
+            DeviceMessage::RevokeKeys => {
+                self.revoke_keys(device);
+                Ok(())
+            }
             DeviceMessage::Goodbye => {
                 self.peers.entry(device.clone()).or_default().close();
                 self.work.abandon(device, self.now);

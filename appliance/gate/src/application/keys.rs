@@ -1,6 +1,9 @@
 //! Which evaluation keys are in the store, whose they are, and which must go when space is short.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use obscura_protocol::{
     identity::{ClientId, Digest, PeerName},
@@ -32,6 +35,8 @@ pub(super) struct KeyObject {
     pub(super) unsaved_chunks: u32,
     pub(super) unsaved_ticks: u32,
     last_used: u64,
+    /// Last use, or last chunk.
+    pub(super) moved: Instant,
 }
 
 /// All objects by the client id they are filed under.
@@ -43,7 +48,7 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Takes over what the store holds; entries whose bitmap does not fit their header are left out.
-    pub(super) fn new(stored: Vec<StoredObject>) -> Self {
+    pub(super) fn new(stored: Vec<StoredObject>, now: Instant) -> Self {
         let mut keys = Self {
             objects: BTreeMap::new(),
             uses: 0,
@@ -54,12 +59,14 @@ impl Keys {
             };
             let stored = found.conforming && receiver.is_complete();
             let state = if stored { State::Stored } else { State::Receiving };
-            keys.insert(found.device, receiver, state);
+            // A clock that cannot say so long ago counts from now on.
+            let moved = now.checked_sub(found.unused).unwrap_or(now);
+            keys.insert(found.device, receiver, state, moved);
         }
         keys
     }
 
-    pub(super) fn insert(&mut self, device: PeerName, receiver: Receiver, state: State) {
+    pub(super) fn insert(&mut self, device: PeerName, receiver: Receiver, state: State, moved: Instant) {
         self.uses += 1;
         let object = KeyObject {
             device,
@@ -68,6 +75,7 @@ impl Keys {
             unsaved_chunks: 0,
             unsaved_ticks: 0,
             last_used: self.uses,
+            moved,
             receiver,
         };
         self.objects.insert(object.receiver.header().client, object);
@@ -75,6 +83,31 @@ impl Keys {
 
     pub(super) fn remove(&mut self, client: &ClientId) -> Option<KeyObject> {
         self.objects.remove(client)
+    }
+
+    /// What nobody has used or sent for so long that it is forgotten.
+    pub(super) fn expired(&self, now: Instant, unfinished: Duration, unused: Duration) -> Vec<ClientId> {
+        let limit = |object: &KeyObject| match object.state {
+            State::Receiving => Some(unfinished),
+            State::Stored => Some(unused),
+            State::Checking => None,
+        };
+        let expired = self.objects.iter().filter(|(_, object)| {
+            limit(object).is_some_and(|limit| now.saturating_duration_since(object.moved) >= limit)
+        });
+        expired.map(|(client, _)| *client).collect()
+    }
+
+    /// Everything of one device.
+    pub(super) fn of(&self, device: &PeerName) -> Vec<ClientId> {
+        let own = self.objects.iter().filter(|(_, object)| object.device == *device);
+        own.map(|(client, _)| *client).collect()
+    }
+
+    /// Everything of devices for which `belongs` does not hold.
+    pub(super) fn of_others(&self, belongs: impl Fn(&PeerName) -> bool) -> Vec<ClientId> {
+        let others = self.objects.iter().filter(|(_, object)| !belongs(&object.device));
+        others.map(|(client, _)| *client).collect()
     }
 
     pub(super) fn find(&self, client: &ClientId) -> Option<&KeyObject> {
@@ -115,10 +148,11 @@ impl Keys {
         checking.map(|(client, _)| *client)
     }
 
-    pub(super) fn touch(&mut self, client: &ClientId) {
+    pub(super) fn touch(&mut self, client: &ClientId, now: Instant) {
         self.uses += 1;
         if let Some(object) = self.objects.get_mut(client) {
             object.last_used = self.uses;
+            object.moved = now;
         }
     }
 

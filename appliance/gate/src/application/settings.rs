@@ -30,6 +30,10 @@ pub struct Settings {
     pub max_clients_per_device: usize,
     /// Jobs one device may have open.
     pub max_jobs_per_device: u32,
+    /// How long an upload may rest before it is forgotten.
+    pub max_unfinished: Duration,
+    /// How long evaluation keys may go unused before they are forgotten.
+    pub max_unused: Duration,
     /// How long one item may be computed.
     pub max_item_time: Duration,
 }

@@ -55,7 +55,7 @@ impl Gate {
         self.admit_job(device).map_err(reject)?;
         self.jobs.insert(device, id, job);
         let client = ticket.client;
-        self.keys.touch(&client);
+        self.keys.touch(&client, self.now);
         self.effects.push(Effect::Store(StoreChange::Touch { client }));
         self.note(Note::JobAccepted {
             device: device.clone(),

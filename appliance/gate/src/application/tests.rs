@@ -3,6 +3,7 @@
 mod bad_input;
 mod faults;
 mod fixture;
+mod forgetting;
 mod outlook;
 mod stops;
 mod work;

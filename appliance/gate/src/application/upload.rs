@@ -11,7 +11,7 @@ use super::{
     gate::Reject,
     keys::{KeyObject, State},
 };
-use crate::ports::{Effect, Note, StoreChange};
+use crate::ports::{Effect, Note, Stop, StoreChange, Task};
 
 /// Chunks after which the bitmap is made durable, whatever the time.
 const PERSIST_EVERY: u32 = 64;
@@ -65,7 +65,8 @@ impl Gate {
             self.remove_keys(&object.client);
         }
         self.make_room(device, object.len_bytes)?;
-        self.keys.insert(device.clone(), receiver, State::Receiving);
+        self.keys
+            .insert(device.clone(), receiver, State::Receiving, self.now);
         let device_name = device.clone();
         self.effects.push(Effect::Store(StoreChange::Create {
             device: device_name,
@@ -128,6 +129,7 @@ impl Gate {
         index: u32,
         bytes: Vec<u8>,
     ) -> Result<(), Reject> {
+        let now = self.now;
         let object = self.keys.by_digest(device, &digest);
         let object = object.ok_or(Refusal::UnexpectedChunk)?;
         let client = object.header().client;
@@ -137,6 +139,7 @@ impl Gate {
             return Ok(());
         };
         object.receiver.mark(index);
+        object.moved = now;
         object.unsaved_chunks += 1;
         let complete = object.receiver.is_complete();
         let bitmap = (complete || object.unsaved_chunks >= PERSIST_EVERY).then(|| object.save());
@@ -179,6 +182,36 @@ impl Gate {
         }
     }
 
+    /// Forgets uploads nobody goes on with, keys nobody has used for long, and those of devices that do not
+    /// belong here any more.
+    pub(super) fn drop_expired(&mut self) {
+        let settings = &self.settings;
+        let (unfinished, unused) = (settings.max_unfinished, settings.max_unused);
+        let mut gone = self.keys.expired(self.now, unfinished, unused);
+        gone.retain(|client| !self.jobs.uses(client));
+        gone.extend(
+            self.keys
+                .of_others(|device| settings.roster.0.contains_key(device)),
+        );
+        for client in gone {
+            self.remove_keys(&client);
+        }
+    }
+
+    /// Forgets every key of the device at once, and ends the jobs that need them.
+    pub(super) fn revoke_keys(&mut self, device: &PeerName) {
+        let gone = self.keys.of(device);
+        for client in &gone {
+            for (owner, job) in self.jobs.using(client) {
+                self.jobs.remove(&owner, job);
+                self.withdraw(&owner, job, Stop::Withdrawn);
+            }
+            self.remove_keys(client);
+        }
+        let objects = u32::try_from(gone.len()).unwrap_or(u32::MAX);
+        self.send(device, &BoxMessage::Revoked { objects });
+    }
+
     /// Forgets keys and everything that needs them.
     pub(super) fn remove_keys(&mut self, client: &ClientId) {
         let Some(object) = self.keys.remove(client) else {
@@ -186,6 +219,8 @@ impl Gate {
         };
         self.effects
             .push(Effect::Store(StoreChange::Remove { client: *client }));
+        let fingerprint = object.header().digest;
+        self.effects.push(Effect::Compute(Task::Forget { fingerprint }));
         self.note(Note::KeysRemoved {
             device: object.device,
             client: *client,

@@ -11,6 +11,8 @@ const STORE_QUOTA_MIB: u32 = 1024;
 const KEY_CACHE_MIB: u32 = 1024;
 const MAX_JOBS_PER_DEVICE: u32 = 8;
 const MAX_ITEM_MINUTES: u32 = 60;
+const MAX_UNFINISHED_HOURS: u64 = 72;
+const MAX_UNUSED_DAYS: u64 = 90;
 
 /// The `[broker]` table, the same for every client.
 fn broker_table(site: &Site) -> String {
@@ -56,6 +58,10 @@ store_quota_mib = {STORE_QUOTA_MIB}
 max_jobs_per_device = {MAX_JOBS_PER_DEVICE}
 # How long one item may be computed before it is given up, minutes (default 60).
 max_item_minutes = {MAX_ITEM_MINUTES}
+# How long an upload of evaluation keys may rest before it is forgotten, hours (default 72).
+max_unfinished_hours = {MAX_UNFINISHED_HOURS}
+# How long evaluation keys may go unused before they are forgotten, days (default 90); a device sends them again.
+max_unused_days = {MAX_UNUSED_DAYS}
 
 [compute]
 # Memory for evaluation keys in use, MiB (default 1024).

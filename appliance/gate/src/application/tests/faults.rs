@@ -144,7 +144,8 @@ fn stored_keys_that_rotted_on_disk_are_unknown_to_the_jobs_that_need_them() {
         outcome: Err(KeyFault::HashMismatch),
     });
     assert_eq!(out.code(), Refusal::UnknownKey);
-    assert!(out.tasks.is_empty());
+    let fingerprint = object.digest;
+    assert_eq!(out.tasks, [Task::Forget { fingerprint }]);
     assert!(
         !world
             .say(&mut device, &DeviceMessage::Offer { object })

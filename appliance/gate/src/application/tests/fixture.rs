@@ -219,6 +219,8 @@ pub(super) fn settings() -> Settings {
         store_quota_bytes: 5 * KEY_BYTES as u64,
         max_clients_per_device: 3,
         max_jobs_per_device: 2,
+        max_unfinished: Duration::from_hours(24),
+        max_unused: Duration::from_hours(24 * 90),
         max_item_time: Duration::from_hours(1),
     }
 }

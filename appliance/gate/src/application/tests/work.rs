@@ -1,5 +1,7 @@
 //! The way through: upload, resume, jobs, fairness, re-sends.
 
+use std::time::Duration;
+
 use obscura_protocol::{
     identity::JobId,
     message::{BoxMessage, DeviceMessage, KeyState, Phase, Refusal},
@@ -77,6 +79,7 @@ fn after_a_restart_only_the_missing_chunks_are_asked_for() {
         object,
         bitmap: vec![0b0_1101],
         conforming: false,
+        unused: Duration::ZERO,
     };
     let mut world = World::with(settings(), vec![found]);
     let mut device = world.device("device-1");
@@ -128,6 +131,7 @@ fn keys_stored_before_a_restart_serve_a_job_and_are_loaded_on_demand() {
         object,
         bitmap: vec![0b1_1111],
         conforming: true,
+        unused: Duration::ZERO,
     };
     let mut world = World::with(settings(), vec![found]);
     let mut device = world.device("device-1");
