@@ -52,6 +52,10 @@ pub(crate) enum Command {
     /// Seal the vault under another password.
     #[command(after_help = EXIT_CODES)]
     ChangePassword(ChangePasswordArguments),
+    /// Have the box forget every evaluation key of this device; it cannot compute for the device until the next
+    /// `record` sends them again. Needs no password.
+    #[command(after_help = EXIT_CODES)]
+    RevokeKeys(RevokeArguments),
 }
 
 #[derive(Debug, Args)]
@@ -167,6 +171,21 @@ pub(crate) struct ResumeArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RevokeArguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Give up when the box has not confirmed it after this many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86400))]
+    patience_s: u64,
+}
+
+impl RevokeArguments {
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience_s)
+    }
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -206,6 +225,7 @@ impl Command {
             Self::Fields(common) => common,
             Self::Status(arguments) => &arguments.common,
             Self::ChangePassword(arguments) => &arguments.common,
+            Self::RevokeKeys(arguments) => &arguments.common,
         }
     }
 }

@@ -10,10 +10,13 @@ mod domain;
 mod error;
 mod ports;
 
-use std::{process::ExitCode, time::Instant};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use adapters::{config::CliConfig, face::face, input, json, process::Process, signals, text};
-use application::{Run, VaultExt, check_records, make_keys};
+use application::{Run, VaultExt, check_records, make_keys, revoke_keys};
 use arguments::{Arguments, Command, PasswordArguments};
 use clap::Parser;
 use domain::report::{RecordReport, RunReport};
@@ -69,6 +72,7 @@ fn run(arguments: &Arguments) -> Result<(), CliError> {
             eprintln!("the vault is sealed under the new password");
             Ok(())
         }
+        Command::RevokeKeys(revoke) => session.revoke_keys(revoke.patience()),
     }
 }
 
@@ -117,6 +121,21 @@ impl Session<'_> {
             keys.len_bytes
         );
         self.print(&value, &told)
+    }
+
+    fn revoke_keys(&mut self, patience: Duration) -> Result<(), CliError> {
+        let config = &self.arguments.command.common().config;
+        let mut link: Process<LinkEvent> = Process::start("link", config, &self.arguments.log)?;
+        let places = &self.config.places;
+        let objects = revoke_keys(&mut link, &mut *face(), places, patience)?;
+        link.tell(LinkCommand::Close)?;
+        let what = match objects {
+            0 => "had no keys of this device".to_owned(),
+            1 => "forgot one set of keys of this device".to_owned(),
+            _ => format!("forgot {objects} sets of keys of this device"),
+        };
+        let told = format!("{} {what}; the next record sends keys again\n", places.box_name);
+        self.print(&serde_json::json!({ "revoked": objects }), &told)
     }
 
     fn fields(&mut self) -> Result<(), CliError> {

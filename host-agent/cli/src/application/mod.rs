@@ -1,11 +1,13 @@
 //! The use cases of the command line.
 
+mod revoke;
 mod run;
 #[cfg(test)]
 mod tests;
 mod unlock;
 mod words;
 
+pub(crate) use revoke::revoke_keys;
 pub(crate) use run::{Named, Run, check_records};
 pub(crate) use unlock::{VaultExt, make_keys};
 pub(crate) use words::Places;

@@ -13,7 +13,7 @@ use obscura_protocol::{
     transfer::{ObjectHeader, ObjectKind},
 };
 
-use super::{Named, Places, Run, check_records};
+use super::{Named, Places, Run, check_records, revoke_keys};
 use crate::{
     domain::report::{Fate, RunReport},
     error::CliError,
@@ -389,4 +389,43 @@ fn resume_waits_for_what_is_open_and_forgets_what_only_one_side_knows() {
         ["settle", "settle"],
         "the one never sent, and the one shown"
     );
+}
+
+fn revoke(events: Vec<LinkEvent>) -> (Result<u32, CliError>, Vec<LinkCommand>) {
+    let mut link = FakeLink {
+        events: events.into(),
+        told: Vec::new(),
+    };
+    let places = Places {
+        broker: "localhost:8883".into(),
+        box_name: "box-1".into(),
+    };
+    let patience = Duration::from_millis(50);
+    let done = revoke_keys(&mut link, &mut MemFace::default(), &places, patience);
+    (done, link.told)
+}
+
+#[test]
+fn keys_are_revoked_when_the_box_says_so() {
+    let (done, told) = revoke(vec![
+        LinkEvent::Online,
+        LinkEvent::Session,
+        LinkEvent::KeysRevoked { objects: 2 },
+    ]);
+    assert_eq!(done.unwrap(), 2);
+    assert!(matches!(told[..], [LinkCommand::RevokeKeys]));
+}
+
+#[test]
+fn keys_are_not_said_to_be_revoked_when_the_box_refuses_or_says_nothing() {
+    let code = Refusal::WrongVersion;
+    let (done, _) = revoke(vec![LinkEvent::Online, LinkEvent::Refused { code }]);
+    assert_eq!(done.unwrap_err().exit_code(), 7);
+    let (done, _) = revoke(vec![LinkEvent::Offline {
+        cause: OfflineCause::Unreachable,
+        retry_in_ms: 1,
+    }]);
+    let error = done.unwrap_err();
+    assert_eq!(error.exit_code(), 6);
+    assert!(error.to_string().contains("run the command again"), "{error}");
 }

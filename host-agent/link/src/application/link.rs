@@ -32,7 +32,7 @@ const KEYS_PATIENCE: Duration = Duration::from_secs(20);
 const TICKET_PATIENCE: Duration = Duration::from_secs(10);
 /// Longest wait for a sign of life about a job under way.
 const ITEM_PATIENCE: Duration = Duration::from_secs(30);
-/// First protocol version with lanes and deadlines.
+/// First protocol version with lanes, deadlines and revocation.
 const REQUESTS: u16 = 2;
 /// Sent messages remembered for telling what a refusal is about.
 const REMEMBERED: usize = 512;
@@ -87,7 +87,28 @@ pub struct Link {
     pub(super) pace: Pace,
     pub(super) upload: Option<Upload>,
     pub(super) jobs: Jobs,
+    revocation: Revocation,
     pub(super) sent: VecDeque<(u64, About)>,
+}
+
+/// Whether the box is to forget this device's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Revocation {
+    None,
+    Wanted,
+    Asked {
+        /// When the wait for the box's word ends.
+        until: Duration,
+    },
+}
+
+impl Revocation {
+    fn deadline(self) -> Option<Duration> {
+        match self {
+            Self::Asked { until } => Some(until),
+            Self::None | Self::Wanted => None,
+        }
+    }
 }
 
 impl fmt::Debug for Link {
@@ -109,6 +130,7 @@ impl Link {
             pace: Pace::default(),
             upload: None,
             jobs: Jobs::default(),
+            revocation: Revocation::None,
             sent: VecDeque::new(),
         }
     }
@@ -150,7 +172,8 @@ impl Link {
             Way::Open { .. } => {
                 let keys = self.upload.as_ref().and_then(Upload::deadline);
                 let jobs = self.keys_stored().then(|| self.jobs.deadline()).flatten();
-                keys.into_iter().chain(jobs).min()
+                let revocation = self.revocation.deadline();
+                keys.into_iter().chain(jobs).chain(revocation).min()
             }
         }
     }
@@ -197,6 +220,7 @@ impl Link {
                 }
             }
             LinkCommand::Resume => out.push(Effect::LoadJournal),
+            LinkCommand::RevokeKeys => self.revocation = Revocation::Wanted,
             LinkCommand::Close => {
                 self.send(&DeviceMessage::Goodbye, About::Keys, out);
                 self.way = Way::Over;
@@ -280,6 +304,7 @@ impl Link {
                 let keys = self.upload.as_ref().map(|keys| keys.stage);
                 matches!(keys, Some(upload::Stage::Moving { until }) if until <= now)
                     || self.keys_stored() && self.jobs.is_overdue(now)
+                    || self.revocation.deadline().is_some_and(|until| until <= now)
             }
         };
         if overdue {
@@ -297,6 +322,9 @@ impl Link {
             return;
         };
         let (limits, version) = (*limits, session.version());
+        if self.revocation == Revocation::Wanted {
+            self.revoke(now, version, out);
+        }
         let Some(keys) = &mut self.upload else { return };
         let (client, digest) = (keys.object.client, keys.object.digest);
         match keys.stage {
@@ -349,6 +377,19 @@ impl Link {
             }
             _ => {}
         }
+    }
+
+    /// Asks the box to forget this device's keys.
+    fn revoke(&mut self, now: Duration, version: u16, out: &mut Vec<Effect>) {
+        if version < REQUESTS {
+            self.revocation = Revocation::None;
+            let code = Refusal::WrongVersion;
+            out.push(Effect::Tell(LinkEvent::Refused { code }));
+            return;
+        }
+        let until = now + TICKET_PATIENCE;
+        self.revocation = Revocation::Asked { until };
+        self.send(&DeviceMessage::RevokeKeys, About::Keys, out);
     }
 
     /// Drops a job the box will never answer.
@@ -409,6 +450,9 @@ impl Link {
                     keys.restart();
                 }
                 self.jobs.restart();
+                if self.revocation != Revocation::None {
+                    self.revocation = Revocation::Wanted;
+                }
                 out.push(Effect::Tell(LinkEvent::Session));
                 Ok(())
             }
@@ -460,6 +504,13 @@ impl Link {
                 let sent_bytes = keys.sent_bytes();
                 keys.stored();
                 out.push(Effect::Tell(LinkEvent::KeysStored { sent_bytes }));
+            }
+            BoxMessage::Revoked { objects } => {
+                if self.revocation == Revocation::None {
+                    return Err(DropReason::Unasked);
+                }
+                self.revocation = Revocation::None;
+                out.push(Effect::Tell(LinkEvent::KeysRevoked { objects }));
             }
             BoxMessage::Refused { sequence, code, job } => {
                 // Not a success: the pauses go on growing.

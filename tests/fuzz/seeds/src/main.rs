@@ -111,6 +111,7 @@ fn messages(corpus: &Corpus) -> Outcome {
         ),
         ("cancel", DeviceMessage::Cancel { job: JOB }),
         ("goodbye", DeviceMessage::Goodbye),
+        ("revoke-keys", DeviceMessage::RevokeKeys),
         (
             "request",
             DeviceMessage::Request {
@@ -189,6 +190,7 @@ fn box_messages() -> Vec<(&'static str, BoxMessage)> {
         ),
         ("stored", BoxMessage::Stored { object: OBJECT }),
         ("accepted", BoxMessage::Accepted { job: JOB }),
+        ("revoked", BoxMessage::Revoked { objects: 2 }),
         (
             "outlook",
             BoxMessage::Outlook {

@@ -1,4 +1,4 @@
-//! Lanes, deadlines, outlooks and dead letters, with boxes that know them and boxes that do not.
+//! Lanes, deadlines, outlooks, dead letters and revocation, with boxes that know them and boxes that do not.
 
 use std::time::Duration;
 
@@ -117,4 +117,29 @@ fn a_late_job_is_given_up() {
     pair.refuse(code, Some(JOB));
     assert_eq!(pair.told.last(), Some(&LinkEvent::JobRefused { job: JOB, code }));
     assert_eq!(pair.forgotten, [JOB]);
+}
+
+#[test]
+fn keys_are_revoked_without_any_being_offered_and_asked_again_after_a_silence() {
+    let mut pair = Pair::new();
+    pair.version = 2;
+    assert_eq!(pair.command(LinkCommand::RevokeKeys), []);
+    let hello = only_messages(pair.event(Event::Up));
+    assert_eq!(pair.welcome(&hello), [DeviceMessage::RevokeKeys]);
+    assert_eq!(pair.pass(9), []);
+    let hello = pair.pass(1);
+    assert_eq!(pair.welcome(&hello), [DeviceMessage::RevokeKeys]);
+    pair.say(&BoxMessage::Revoked { objects: 2 });
+    assert_eq!(pair.told.last(), Some(&LinkEvent::KeysRevoked { objects: 2 }));
+    assert_eq!(pair.pass(3600), []);
+    pair.say(&BoxMessage::Revoked { objects: 2 });
+    assert_eq!(pair.dropped, [DropReason::Unasked]);
+}
+
+#[test]
+fn a_box_that_cannot_revoke_is_said_to_be_too_old() {
+    let mut pair = Pair::ready_with(1);
+    assert_eq!(pair.command(LinkCommand::RevokeKeys), []);
+    let code = Refusal::WrongVersion;
+    assert_eq!(pair.told.last(), Some(&LinkEvent::Refused { code }));
 }
