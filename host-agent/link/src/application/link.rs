@@ -145,9 +145,10 @@ impl Link {
         match &self.way {
             Way::Offline | Way::Over => None,
             Way::Pausing { until } | Way::Greeting { until, .. } => Some(*until),
-            Way::Open { .. } => {
+            Way::Open { limits, .. } => {
                 let keys = self.upload.as_ref().and_then(Upload::deadline);
-                let jobs = self.keys_stored().then(|| self.jobs.deadline()).flatten();
+                let jobs = self.keys_stored();
+                let jobs = jobs.then(|| self.jobs.deadline(limits.max_jobs)).flatten();
                 keys.into_iter().chain(jobs).min()
             }
         }

@@ -368,6 +368,20 @@ fn no_more_jobs_are_under_way_than_the_box_takes() {
 }
 
 #[test]
+fn a_job_that_waits_for_room_wakes_nobody() {
+    let mut pair = Pair::ready();
+    for job in [1, 2, 3].map(|n| JobId([n; 16])) {
+        pair.submit(job);
+    }
+    let patience = Duration::from_secs(10);
+    assert_eq!(
+        pair.link.deadline(),
+        Some(pair.now + patience),
+        "the next thing due is an answer to a ticket"
+    );
+}
+
+#[test]
 fn forged_replayed_and_foreign_frames_are_dropped() {
     let mut pair = Pair::submitted();
     let session = pair.box_side.as_mut().unwrap();

@@ -171,8 +171,7 @@ impl Jobs {
 
     /// The next job to submit when fewer than `most` are under way.
     pub fn next_to_submit(&mut self, now: Duration, most: u32) -> Option<&mut Job> {
-        let under_way = |job: &&Job| matches!(job.stage, Stage::Submitted { .. } | Stage::Sent { .. });
-        if self.jobs.values().filter(under_way).count() >= most.max(1) as usize {
+        if self.is_full(most) {
             return None;
         }
         self.jobs
@@ -180,13 +179,23 @@ impl Jobs {
             .find(|job| matches!(job.stage, Stage::Waiting { from } if from <= now))
     }
 
+    /// Whether no further job may be submitted when at most `most` are under way.
+    fn is_full(&self, most: u32) -> bool {
+        let under_way = |job: &&Job| matches!(job.stage, Stage::Submitted { .. } | Stage::Sent { .. });
+        self.jobs.values().filter(under_way).count() >= most.max(1) as usize
+    }
+
     /// Whether an awaited reply did not come in time.
     pub fn is_overdue(&self, now: Duration) -> bool {
         self.jobs.values().any(|job| job.is_overdue(now))
     }
 
-    /// When something must happen next.
-    pub fn deadline(&self) -> Option<Duration> {
-        self.jobs.values().filter_map(Job::deadline).min()
+    /// When something must happen next, when at most `most` are under way: a job that waits for one of them to
+    /// end is not due by time.
+    pub fn deadline(&self, most: u32) -> Option<Duration> {
+        let full = self.is_full(most);
+        let blocked = |job: &&Job| full && matches!(job.stage, Stage::Waiting { .. });
+        let due = self.jobs.values().filter(|job| !blocked(job));
+        due.filter_map(Job::deadline).min()
     }
 }
