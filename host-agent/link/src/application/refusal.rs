@@ -54,7 +54,9 @@ impl Link {
             // The box has what was sent twice; a chunk it no longer wants costs nothing.
             (Refusal::Replayed | Refusal::UnexpectedChunk, _) => {}
             (Refusal::UnknownSession, _) => self.reopen(now, code, out),
-            (Refusal::UnknownKey, _) | (Refusal::HashMismatch | Refusal::Internal, Some(About::Keys)) => {
+            // The box says on its own account, to no message, that its disk failed or damaged the keys.
+            (Refusal::UnknownKey, _)
+            | (Refusal::HashMismatch | Refusal::Internal, Some(About::Keys) | None) => {
                 self.offer_again(now, code, out);
             }
             (Refusal::Busy, Some(About::Job(job))) => {

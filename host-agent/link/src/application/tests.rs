@@ -212,6 +212,25 @@ fn unknown_keys_are_offered_again_and_the_job_follows() {
 }
 
 #[test]
+fn keys_the_box_could_not_store_are_offered_again() {
+    for code in [Refusal::Internal, Refusal::HashMismatch] {
+        let mut pair = Pair::ready();
+        pair.submit(JOB);
+        pair.refuse(code, None);
+        assert!(
+            matches!(pair.told.last(), Some(LinkEvent::Delayed { .. })),
+            "{:?}",
+            pair.told
+        );
+        assert_eq!(pair.pass(1), [DeviceMessage::KeyStatus { client: CLIENT }]);
+        assert_eq!(
+            pair.state(KeyState::Missing),
+            [DeviceMessage::Offer { object: object() }]
+        );
+    }
+}
+
+#[test]
 fn keys_the_box_keeps_losing_are_given_up() {
     let mut pair = Pair::ready();
     pair.submit(JOB);
