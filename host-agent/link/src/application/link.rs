@@ -83,6 +83,8 @@ pub struct Link {
     random: Box<dyn Random + Send>,
     pub(super) way: Way,
     pub(super) pace: Pace,
+    /// Hellos in a row that the box said it could not read.
+    pub(super) unread: u32,
     pub(super) upload: Option<Upload>,
     pub(super) jobs: Jobs,
     pub(super) sent: VecDeque<(u64, About)>,
@@ -105,6 +107,7 @@ impl Link {
             random,
             way: Way::Offline,
             pace: Pace::default(),
+            unread: 0,
             upload: None,
             jobs: Jobs::default(),
             sent: VecDeque::new(),
@@ -385,6 +388,7 @@ impl Link {
                 let own = self.own.device.clone();
                 let session = Box::new(Session::new(own, self.own.box_name.clone(), session, version));
                 self.way = Way::Open { session, limits };
+                self.unread = 0;
                 if let Some(keys) = &mut self.upload {
                     keys.restart();
                 }
@@ -392,8 +396,8 @@ impl Link {
                 out.push(Effect::Tell(LinkEvent::Session));
                 Ok(())
             }
-            (BoxMessage::Refused { code, .. }, Way::Greeting { .. } | Way::Open { .. }) => {
-                self.opening_refused(now, code, out)
+            (BoxMessage::Refused { sequence, code, .. }, Way::Greeting { .. } | Way::Open { .. }) => {
+                self.opening_refused(now, sequence, code, out)
             }
             _ => Err(DropReason::Unasked),
         }

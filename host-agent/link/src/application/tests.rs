@@ -341,6 +341,31 @@ fn refused_keys_and_refused_devices_end_the_attempt() {
 }
 
 #[test]
+fn a_hello_that_was_damaged_on_the_way_is_said_again() {
+    let mut pair = Pair::new();
+    pair.event(Event::Up);
+    let code = Refusal::BadSignature;
+    let unread = BoxMessage::Refused {
+        sequence: 0,
+        code,
+        job: None,
+    };
+    for pause in [2, 8] {
+        pair.say_opening(&unread);
+        let retry_in_ms = 1000 * pause;
+        assert_eq!(pair.told.last(), Some(&LinkEvent::Delayed { code, retry_in_ms }));
+        let hello = pair.pass(pause);
+        assert!(matches!(&hello[..], [DeviceMessage::Hello { .. }]), "{hello:?}");
+    }
+    pair.say_opening(&unread);
+    assert_eq!(
+        pair.told.last(),
+        Some(&LinkEvent::Refused { code }),
+        "a device whose key the box does not know hears of it in the end"
+    );
+}
+
+#[test]
 fn a_silent_box_is_greeted_again_with_growing_pauses() {
     let mut pair = Pair::new();
     pair.event(Event::Up);
