@@ -77,6 +77,19 @@ pub(super) enum About {
     Job(JobId),
 }
 
+/// What the link keeps in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Jobs, each of which is in the journal too.
+    pub jobs: usize,
+    /// Bytes of their items.
+    pub item_bytes: u64,
+    /// Sent messages remembered for telling what a refusal is about, at most 512.
+    pub remembered: usize,
+    /// Chunks the box asked for and that were not sent yet.
+    pub wanted_chunks: usize,
+}
+
 /// The link's state.
 pub struct Link {
     own: LinkIdentity,
@@ -154,6 +167,16 @@ impl Link {
                 let jobs = jobs.then(|| self.jobs.deadline(limits.max_jobs)).flatten();
                 keys.into_iter().chain(jobs).min()
             }
+        }
+    }
+
+    /// What is in memory now.
+    pub fn held(&self) -> Held {
+        Held {
+            jobs: self.jobs.len(),
+            item_bytes: self.jobs.item_bytes(),
+            remembered: self.sent.len(),
+            wanted_chunks: self.upload.as_ref().map_or(0, Upload::wanted),
         }
     }
 

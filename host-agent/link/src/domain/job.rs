@@ -149,6 +149,21 @@ impl Jobs {
         }
     }
 
+    /// How many there are, answered ones included until they are removed.
+    pub fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// Bytes of all their items.
+    pub fn item_bytes(&self) -> u64 {
+        self.jobs.values().map(|job| job.entry.item_bytes()).sum()
+    }
+
     /// The job of this name.
     pub fn find(&mut self, job: JobId) -> Option<&mut Job> {
         self.jobs.values_mut().find(|known| known.entry.job() == job)
