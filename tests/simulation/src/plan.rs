@@ -86,7 +86,9 @@ impl Plan {
         } else {
             3 + random.place(2)
         };
-        let quiet_from_ms = random.between(20_000, 120_000);
+        let longest_ms = if random.chance(850) { 40_000 } else { 150_000 };
+        let quiet_from_ms = random.between(10_000, longest_ms);
+        let failing = random.chance(50);
         let mut rate = |most: u64| {
             if random.chance(500) {
                 random.between(1, most)
@@ -101,14 +103,15 @@ impl Plan {
             alter: rate(80),
             replay: rate(80),
             misdeliver: rate(40),
-            evaluation: rate(200),
+            // Now and then the box fails so often that jobs are given up.
+            evaluation: rate(200) + if failing { 500 } else { 0 },
             store: rate(20),
             journal: rate(50),
         };
         let mut blows = Vec::new();
         for blow in Blow::ALL {
-            if random.chance(450) {
-                let pause_ms = random.between(8_000, 60_000);
+            if random.chance(400) {
+                let pause_ms = random.between(6_000, 40_000);
                 let mut at = random.below(2 * pause_ms);
                 while at < quiet_from_ms {
                     blows.push((at, blow));
@@ -118,7 +121,11 @@ impl Plan {
         }
         let mut records = Vec::new();
         for device in 0..devices {
-            let most_records = if random.chance(850) { 2 } else { 5 };
+            let most_records = match random.below(100) {
+                0..=59 => 1,
+                60..=94 => 2,
+                _ => 5,
+            };
             for _ in 0..random.between(1, most_records) {
                 let items = match random.below(10) {
                     0..=5 => 1,
