@@ -168,7 +168,7 @@ impl World {
     }
 
     fn deliver(&mut self, frame: Frame) {
-        let mut at = self.now + self.random.between(1, 30);
+        let mut at = self.now + self.random.between(1, self.plan.latency_ms);
         if self.fails(|rates| rates.reorder) {
             self.counts.one(Count::MessagesReordered);
             let longest = if self.random.chance(200) { 40_000 } else { 2_000 };
@@ -183,7 +183,7 @@ impl World {
 
     /// What a fault held up is out before the faults stop.
     fn deliver_at(&mut self, at: u64, frame: Frame) {
-        let latest = self.plan.quiet_from_ms.max(self.now + 30);
+        let latest = self.plan.quiet_from_ms.max(self.now + self.plan.latency_ms);
         self.at(at.min(latest), Happening::Frame(frame));
     }
 

@@ -72,6 +72,8 @@ pub(crate) struct Plan {
     pub(crate) blows: Vec<(u64, Blow)>,
     /// Per record: its device, when it is entered, its number of items.
     pub(crate) records: Vec<(usize, u64, u64)>,
+    /// Longest time a message takes without a fault: a LAN, a busy one, a slow cable.
+    pub(crate) latency_ms: u64,
     /// Key sets compute keeps in memory.
     pub(crate) cached_keys: usize,
     /// Longest evaluation of one item without a fault.
@@ -146,6 +148,11 @@ impl Plan {
             rates,
             blows,
             records,
+            latency_ms: match random.below(10) {
+                0..=5 => 30,
+                6..=7 => 300,
+                _ => 1_500,
+            },
             cached_keys: 1 + random.place(3),
             item_ms: if random.chance(800) { 300 } else { 4_000 },
         }
