@@ -90,7 +90,10 @@ fn measure(arguments: &[String]) -> Result<Map<String, Value>, TaskError> {
 }
 
 /// Shows and writes the report.
-fn finish(name: &str, report: &Map<String, Value>, figures: &[Figure]) -> Result<(), TaskError> {
+///
+/// # Errors
+/// [`TaskError::Io`].
+pub(crate) fn finish(name: &str, report: &Map<String, Value>, figures: &[Figure]) -> Result<(), TaskError> {
     say("");
     show(report, figures);
     let path = target(&format!("reports/{name}.json"))?;

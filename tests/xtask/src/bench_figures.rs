@@ -1,4 +1,4 @@
-//! What each benchmark must reach, and how its figures are shown.
+//! What each benchmark and campaign must reach, and how its figures are shown.
 
 use serde_json::{Map, Value};
 
@@ -146,6 +146,23 @@ pub(crate) const VGG11_PATCH: [Figure; 24] = [
     size("eval_key_wire_bytes", AtMost(67_108_864.0)),
     figure("waiting_share", Target::None, ""),
     figure("cores", Target::None, ""),
+];
+
+/// Of a simulated fault campaign; what it only counts follows by name.
+pub(crate) const SIMULATE: [Figure; 13] = [
+    figure("seeds", AtLeast(100_000.0), ""),
+    figure("violations", Exactly(0.0), ""),
+    figure("longest_finish_s", AtMost(600.0), "s"),
+    figure("mean_finish_s", Target::None, "s"),
+    figure("records", Target::None, ""),
+    figure("jobs", Target::None, ""),
+    figure("items", Target::None, ""),
+    figure("accepted", Target::None, ""),
+    figure("restarts", Target::None, ""),
+    figure("messages", Target::None, ""),
+    figure("messages_lost", Target::None, ""),
+    figure("seconds", Target::None, "s"),
+    figure("seeds_per_s", Target::None, ""),
 ];
 
 /// Prints the figures that `report` holds: those listed, in their order, then the others by name.

@@ -51,6 +51,8 @@ pub(crate) fn demo(keep: bool, count: usize) -> Result<Summary, TaskError> {
         "obscura-bench",
         "--exclude",
         "obscura-bench-integers",
+        "--exclude",
+        "obscura-simulation",
         "--bins",
     ]))?;
     tools::debian(&[Debian::Mosquitto])?;

@@ -9,6 +9,7 @@ mod error;
 mod gate;
 mod release;
 mod run;
+mod soak;
 mod tools;
 mod train;
 mod ui;
@@ -16,8 +17,6 @@ mod ui;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-
-use crate::error::TaskError;
 
 /// Developer verbs of Obscura.
 #[derive(Parser)]
@@ -46,11 +45,8 @@ enum Verb {
     Test,
     /// Measures, prints a table and writes target/reports/NAME.json.
     Bench(bench::Options),
-    /// Runs a long fault campaign.
-    Soak {
-        /// Which campaign; without it, the list.
-        name: Option<String>,
-    },
+    /// Runs a long fault campaign, prints a table and writes target/reports/NAME.json.
+    Soak(soak::Options),
     /// Trains a shipped model again; the same data give the same payload bytes.
     Train {
         /// Which model; derm-standin makes both dermoscopy stand-ins and the committed patches.
@@ -76,7 +72,7 @@ fn main() -> ExitCode {
         Verb::Demo { keep, records } => demo::demo(keep, records.into()).map(|_summary| ()),
         Verb::Test => gate::test(),
         Verb::Bench(options) => bench::bench(&options),
-        Verb::Soak { name } => Err(no_campaign(name)),
+        Verb::Soak(options) => soak::soak(&options),
         Verb::Train {
             model,
             data,
@@ -93,13 +89,5 @@ fn main() -> ExitCode {
             eprintln!("\nxtask: {error}");
             ExitCode::from(error.exit_code())
         }
-    }
-}
-
-fn no_campaign(name: Option<String>) -> TaskError {
-    TaskError::NoSuchName {
-        verb: "soak",
-        name: name.unwrap_or_default(),
-        available: "none yet",
     }
 }

@@ -56,15 +56,26 @@ pub(crate) fn run(command: &mut Command) -> Result<(), TaskError> {
 /// # Errors
 /// [`TaskError::NoStart`] or [`TaskError::Failed`].
 pub(crate) fn read(command: &mut Command) -> Result<String, TaskError> {
+    let (text, done) = read_whatever(command)?;
+    done.map(|()| text)
+}
+
+/// Runs `command` and takes what it prints on standard output, also when it fails, and whether it did.
+///
+/// # Errors
+/// [`TaskError::NoStart`].
+pub(crate) fn read_whatever(command: &mut Command) -> Result<(String, Result<(), TaskError>), TaskError> {
     let output = command
         .stderr(std::process::Stdio::inherit())
         .output()
         .map_err(|source| no_start(command, source))?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let done = if output.status.success() {
+        Ok(())
     } else {
         Err(failed(command))
-    }
+    };
+    Ok((text, done))
 }
 
 /// Whether `command` starts and succeeds; nothing it says is shown.

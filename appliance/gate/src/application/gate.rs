@@ -50,6 +50,23 @@ impl Reject {
     }
 }
 
+/// What the gate keeps in memory for its devices. Each figure has a bound that no device can exceed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Items that wait or are computed.
+    pub items: usize,
+    /// Their ciphertexts, bytes.
+    pub item_bytes: usize,
+    /// Answers kept for a device that asks again.
+    pub answers: usize,
+    /// Their bytes, receipts included.
+    pub answer_bytes: usize,
+    /// Open jobs.
+    pub jobs: usize,
+    /// Sessions, those included that were welcomed and not yet used.
+    pub sessions: usize,
+}
+
 /// The gate without its I/O.
 pub struct Gate {
     pub(super) settings: Settings,
@@ -126,6 +143,20 @@ impl Gate {
         self.give_work();
         self.report_ready();
         std::mem::take(&mut self.effects)
+    }
+
+    /// What is in memory now.
+    pub fn held(&self) -> Held {
+        let (items, item_bytes) = self.work.held();
+        let (answers, answer_bytes) = self.jobs.answers_held();
+        Held {
+            items,
+            item_bytes,
+            answers,
+            answer_bytes,
+            jobs: self.jobs.len(),
+            sessions: self.peers.values().map(Peer::sessions).sum(),
+        }
     }
 
     fn report_ready(&mut self) {

@@ -103,6 +103,17 @@ impl Jobs {
         self.open.remove(&(device.clone(), job))
     }
 
+    /// Open jobs.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Kept answers, and their bytes.
+    pub(super) fn answers_held(&self) -> (usize, usize) {
+        let bytes = |kept: &Kept| kept.answer.bytes.len() + kept.answer.receipt.len();
+        (self.answers.len(), self.answers.iter().map(bytes).sum())
+    }
+
     /// Jobs of `device`, the oldest first.
     pub(super) fn of(&self, device: &PeerName) -> Vec<JobId> {
         let own = self.open.iter().filter(|((owner, _), _)| owner == device);

@@ -10,7 +10,7 @@ mod submit;
 mod upload;
 mod work;
 
-pub use gate::Gate;
+pub use gate::{Gate, Held};
 pub use settings::{Roster, Settings};
 
 #[cfg(test)]

@@ -66,6 +66,11 @@ impl Peer {
         self.current.as_mut().map(Session::next_header)
     }
 
+    /// Sessions remembered.
+    pub(super) fn sessions(&self) -> usize {
+        self.pending.len() + usize::from(self.current.is_some())
+    }
+
     /// Ends the current session.
     pub(super) fn close(&mut self) {
         self.current = None;

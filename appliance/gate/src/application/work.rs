@@ -128,6 +128,18 @@ impl Work {
         }
     }
 
+    /// Items that wait or are computed, and their bytes.
+    pub(super) fn held(&self) -> (usize, usize) {
+        let computed = match &self.under_way {
+            Some(UnderWay::Item(computed)) => Some(&computed.item),
+            _ => None,
+        };
+        let items = self.items.iter().chain(computed);
+        items.fold((0, 0), |(count, bytes), item| {
+            (count + 1, bytes + item.bytes.len())
+        })
+    }
+
     pub(super) fn push(&mut self, device: &PeerName, item: QueuedItem) -> Result<(), QueueFull> {
         self.items.push(item.lane, device, item)
     }

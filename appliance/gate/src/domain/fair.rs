@@ -84,6 +84,11 @@ impl<K: Ord + Clone, T> FairQueue<K, T> {
         dropped
     }
 
+    /// Every entry of every owner.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.queues.values().flatten()
+    }
+
     /// Entries of `owner`, the next one first.
     pub fn of(&self, owner: &K) -> impl Iterator<Item = &T> {
         self.queues.get(owner).into_iter().flatten()

@@ -71,6 +71,11 @@ impl<K: Ord + Clone, T> Lanes<K, T> {
         dropped
     }
 
+    /// All entries, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.urgent.iter().chain(self.routine.iter())
+    }
+
     /// The entries of one owner, each lane's in order.
     pub fn of(&self, owner: &K) -> impl Iterator<Item = &T> {
         self.urgent.of(owner).chain(self.routine.of(owner))

@@ -79,12 +79,27 @@ pub(super) enum About {
     Job(JobId),
 }
 
+/// What the link keeps in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Jobs, each of which is in the journal too.
+    pub jobs: usize,
+    /// Bytes of their items.
+    pub item_bytes: u64,
+    /// Sent messages remembered for telling what a refusal is about, at most 512.
+    pub remembered: usize,
+    /// Chunks the box asked for and that were not sent yet.
+    pub wanted_chunks: usize,
+}
+
 /// The link's state.
 pub struct Link {
     own: LinkIdentity,
     random: Box<dyn Random + Send>,
     pub(super) way: Way,
     pub(super) pace: Pace,
+    /// Hellos in a row that the box said it could not read.
+    pub(super) unread: u32,
     pub(super) upload: Option<Upload>,
     pub(super) jobs: Jobs,
     revocation: Revocation,
@@ -128,6 +143,7 @@ impl Link {
             random,
             way: Way::Offline,
             pace: Pace::default(),
+            unread: 0,
             upload: None,
             jobs: Jobs::default(),
             revocation: Revocation::None,
@@ -169,12 +185,23 @@ impl Link {
         match &self.way {
             Way::Offline | Way::Over => None,
             Way::Pausing { until } | Way::Greeting { until, .. } => Some(*until),
-            Way::Open { .. } => {
+            Way::Open { limits, .. } => {
                 let keys = self.upload.as_ref().and_then(Upload::deadline);
-                let jobs = self.keys_stored().then(|| self.jobs.deadline()).flatten();
+                let jobs = self.keys_stored();
+                let jobs = jobs.then(|| self.jobs.deadline(limits.max_jobs)).flatten();
                 let revocation = self.revocation.deadline();
                 keys.into_iter().chain(jobs).chain(revocation).min()
             }
+        }
+    }
+
+    /// What is in memory now.
+    pub fn held(&self) -> Held {
+        Held {
+            jobs: self.jobs.len(),
+            item_bytes: self.jobs.item_bytes(),
+            remembered: self.sent.len(),
+            wanted_chunks: self.upload.as_ref().map_or(0, Upload::wanted),
         }
     }
 
@@ -446,6 +473,7 @@ impl Link {
                 let own = self.own.device.clone();
                 let session = Box::new(Session::new(own, self.own.box_name.clone(), session, version));
                 self.way = Way::Open { session, limits };
+                self.unread = 0;
                 if let Some(keys) = &mut self.upload {
                     keys.restart();
                 }
@@ -456,8 +484,8 @@ impl Link {
                 out.push(Effect::Tell(LinkEvent::Session));
                 Ok(())
             }
-            (BoxMessage::Refused { code, .. }, Way::Greeting { .. } | Way::Open { .. }) => {
-                self.opening_refused(now, code, out)
+            (BoxMessage::Refused { sequence, code, .. }, Way::Greeting { .. } | Way::Open { .. }) => {
+                self.opening_refused(now, sequence, code, out)
             }
             _ => Err(DropReason::Unasked),
         }

@@ -7,4 +7,4 @@ mod refusal;
 mod tests;
 
 pub use event::{DropReason, Effect, Event};
-pub use link::{Link, LinkIdentity};
+pub use link::{Held, Link, LinkIdentity};

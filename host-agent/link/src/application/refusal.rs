@@ -11,17 +11,32 @@ use super::{
 };
 use crate::domain::upload::{self, Loss};
 
+/// Hellos in a row that the box may say it could not read before that is believed.
+const MAX_UNREAD: u32 = 2;
+
 impl Link {
     /// A refusal outside any session.
     pub(super) fn opening_refused(
         &mut self,
         now: Duration,
+        sequence: u64,
         code: Refusal,
         out: &mut Vec<Effect>,
     ) -> Result<(), DropReason> {
         match (code, &self.way) {
             (Refusal::UnknownSession, Way::Open { .. }) => self.reopen(now, code, out),
             (Refusal::Busy | Refusal::Internal, Way::Greeting { .. }) => {
+                let pause = self.pace.next_pause();
+                self.way = Way::Pausing { until: now + pause };
+                delayed(code, pause, out);
+            }
+            (
+                Refusal::WrongVersion | Refusal::UnknownDevice | Refusal::BadSignature,
+                Way::Greeting { .. },
+            ) if sequence == 0 && self.unread < MAX_UNREAD => {
+                // The box cannot tell who sent what it could not read: the carrier may have damaged it, and it
+                // need not have been this hello.
+                self.unread += 1;
                 let pause = self.pace.next_pause();
                 self.way = Way::Pausing { until: now + pause };
                 delayed(code, pause, out);
@@ -54,7 +69,9 @@ impl Link {
             // The box has what was sent twice; a chunk it no longer wants costs nothing.
             (Refusal::Replayed | Refusal::UnexpectedChunk, _) => {}
             (Refusal::UnknownSession, _) => self.reopen(now, code, out),
-            (Refusal::UnknownKey, _) | (Refusal::HashMismatch | Refusal::Internal, Some(About::Keys)) => {
+            // The box says on its own account, to no message, that its disk failed or damaged the keys.
+            (Refusal::UnknownKey, _)
+            | (Refusal::HashMismatch | Refusal::Internal, Some(About::Keys) | None) => {
                 self.offer_again(now, code, out);
             }
             (Refusal::Busy, Some(About::Job(job))) => {

@@ -213,6 +213,25 @@ fn unknown_keys_are_offered_again_and_the_job_follows() {
 }
 
 #[test]
+fn keys_the_box_could_not_store_are_offered_again() {
+    for code in [Refusal::Internal, Refusal::HashMismatch] {
+        let mut pair = Pair::ready();
+        pair.submit(JOB);
+        pair.refuse(code, None);
+        assert!(
+            matches!(pair.told.last(), Some(LinkEvent::Delayed { .. })),
+            "{:?}",
+            pair.told
+        );
+        assert_eq!(pair.pass(1), [DeviceMessage::KeyStatus { client: CLIENT }]);
+        assert_eq!(
+            pair.state(KeyState::Missing),
+            [DeviceMessage::Offer { object: object() }]
+        );
+    }
+}
+
+#[test]
 fn keys_the_box_keeps_losing_are_given_up() {
     let mut pair = Pair::ready();
     pair.submit(JOB);
@@ -324,6 +343,31 @@ fn refused_keys_and_refused_devices_end_the_attempt() {
 }
 
 #[test]
+fn a_hello_that_was_damaged_on_the_way_is_said_again() {
+    let mut pair = Pair::new();
+    pair.event(Event::Up);
+    let code = Refusal::BadSignature;
+    let unread = BoxMessage::Refused {
+        sequence: 0,
+        code,
+        job: None,
+    };
+    for pause in [2, 8] {
+        pair.say_opening(&unread);
+        let retry_in_ms = 1000 * pause;
+        assert_eq!(pair.told.last(), Some(&LinkEvent::Delayed { code, retry_in_ms }));
+        let hello = pair.pass(pause);
+        assert!(matches!(&hello[..], [DeviceMessage::Hello { .. }]), "{hello:?}");
+    }
+    pair.say_opening(&unread);
+    assert_eq!(
+        pair.told.last(),
+        Some(&LinkEvent::Refused { code }),
+        "a device whose key the box does not know hears of it in the end"
+    );
+}
+
+#[test]
 fn a_silent_box_is_greeted_again_with_growing_pauses() {
     let mut pair = Pair::new();
     pair.event(Event::Up);
@@ -366,6 +410,20 @@ fn no_more_jobs_are_under_way_than_the_box_takes() {
         pair.say(&answer(jobs[0])).len(),
         1,
         "an answer makes room for the third"
+    );
+}
+
+#[test]
+fn a_job_that_waits_for_room_wakes_nobody() {
+    let mut pair = Pair::ready();
+    for job in [1, 2, 3].map(|n| JobId([n; 16])) {
+        pair.submit(job);
+    }
+    let patience = Duration::from_secs(10);
+    assert_eq!(
+        pair.link.deadline(),
+        Some(pair.now + patience),
+        "the next thing due is an answer to a ticket"
     );
 }
 

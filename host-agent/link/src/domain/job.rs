@@ -152,6 +152,21 @@ impl Jobs {
         }
     }
 
+    /// How many there are, answered ones included until they are removed.
+    pub fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// Bytes of all their items.
+    pub fn item_bytes(&self) -> u64 {
+        self.jobs.values().map(|job| job.entry.item_bytes()).sum()
+    }
+
     /// The job of this name.
     pub fn find(&mut self, job: JobId) -> Option<&mut Job> {
         self.jobs.values_mut().find(|known| known.entry.job() == job)
@@ -174,8 +189,7 @@ impl Jobs {
 
     /// The next job to submit when fewer than `most` are under way.
     pub fn next_to_submit(&mut self, now: Duration, most: u32) -> Option<&mut Job> {
-        let under_way = |job: &&Job| matches!(job.stage, Stage::Submitted { .. } | Stage::Sent { .. });
-        if self.jobs.values().filter(under_way).count() >= most.max(1) as usize {
+        if self.is_full(most) {
             return None;
         }
         self.jobs
@@ -183,13 +197,23 @@ impl Jobs {
             .find(|job| matches!(job.stage, Stage::Waiting { from } if from <= now))
     }
 
+    /// Whether no further job may be submitted when at most `most` are under way.
+    fn is_full(&self, most: u32) -> bool {
+        let under_way = |job: &&Job| matches!(job.stage, Stage::Submitted { .. } | Stage::Sent { .. });
+        self.jobs.values().filter(under_way).count() >= most.max(1) as usize
+    }
+
     /// Whether an awaited reply did not come in time.
     pub fn is_overdue(&self, now: Duration) -> bool {
         self.jobs.values().any(|job| job.is_overdue(now))
     }
 
-    /// When something must happen next.
-    pub fn deadline(&self) -> Option<Duration> {
-        self.jobs.values().filter_map(Job::deadline).min()
+    /// When something must happen next, when at most `most` are under way: a job that waits for one of them to
+    /// end is not due by time.
+    pub fn deadline(&self, most: u32) -> Option<Duration> {
+        let full = self.is_full(most);
+        let blocked = |job: &&Job| full && matches!(job.stage, Stage::Waiting { .. });
+        let due = self.jobs.values().filter(|job| !blocked(job));
+        due.filter_map(Job::deadline).min()
     }
 }

@@ -134,6 +134,11 @@ impl Upload {
         self.pace.reset();
     }
 
+    /// Chunks the box asked for and that were not sent yet.
+    pub fn wanted(&self) -> usize {
+        self.wanted.len()
+    }
+
     /// Bytes there or on the way.
     pub fn there_bytes(&self) -> u64 {
         self.there_bytes
