@@ -11,9 +11,8 @@ use obscura_protocol::{
     envelope::{self, Header},
     identity::{Identity, JobId, PeerName, PublicKey, SiteId},
     job::{Signed, Ticket},
-    message::{BoxMessage, DeviceMessage, KeyState, Limits, Refusal},
+    message::{DeviceMessage, Limits, Refusal},
     session::{Session, opening_header},
-    transfer::MAX_CHUNKS,
 };
 
 use super::event::{DropReason, Effect, Event};
@@ -27,11 +26,11 @@ use crate::{
 };
 
 /// Longest wait for the box to answer about keys, which includes reading and checking a whole object.
-const KEYS_PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const KEYS_PATIENCE: Duration = Duration::from_secs(20);
 /// Longest wait for the box to take a ticket.
 const TICKET_PATIENCE: Duration = Duration::from_secs(10);
 /// Longest wait for a sign of life about a job under way.
-const ITEM_PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const ITEM_PATIENCE: Duration = Duration::from_secs(30);
 /// First protocol version with lanes, deadlines and revocation.
 const REQUESTS: u16 = 2;
 /// Sent messages remembered for telling what a refusal is about.
@@ -94,7 +93,7 @@ pub struct Held {
 
 /// The link's state.
 pub struct Link {
-    own: LinkIdentity,
+    pub(super) own: LinkIdentity,
     random: Box<dyn Random + Send>,
     pub(super) way: Way,
     pub(super) pace: Pace,
@@ -102,13 +101,13 @@ pub struct Link {
     pub(super) unread: u32,
     pub(super) upload: Option<Upload>,
     pub(super) jobs: Jobs,
-    revocation: Revocation,
+    pub(super) revocation: Revocation,
     pub(super) sent: VecDeque<(u64, About)>,
 }
 
 /// Whether the box is to forget this device's keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Revocation {
+pub(super) enum Revocation {
     None,
     Wanted,
     Asked {
@@ -424,209 +423,6 @@ impl Link {
         self.jobs.remove(job);
         out.push(Effect::Forget(job));
         out.push(Effect::Tell(LinkEvent::JobRefused { job, code }));
-    }
-
-    fn frame(&mut self, now: Duration, bytes: &[u8], out: &mut Vec<Effect>) -> Result<(), DropReason> {
-        let envelope = envelope::open(bytes).or(Err(DropReason::NotEnvelope))?;
-        if *envelope.claimed_sender() != self.own.box_name {
-            return Err(DropReason::NotFromBox);
-        }
-        let envelope = envelope
-            .verify(&self.own.box_key)
-            .or(Err(DropReason::NotFromBox))?;
-        let opening = opening_header(&self.own.box_name, &self.own.device);
-        let is_opening = envelope.header == opening;
-        if !is_opening {
-            let Way::Open { session, .. } = &mut self.way else {
-                return Err(DropReason::OutOfSession);
-            };
-            session
-                .admit(&envelope.header)
-                .or(Err(DropReason::OutOfSession))?;
-        }
-        let message = BoxMessage::decode(&envelope.payload).or(Err(DropReason::NotMessage))?;
-        if is_opening {
-            self.opening(now, message, out)
-        } else {
-            self.message(now, message, out)
-        }
-    }
-
-    /// A message outside any session.
-    fn opening(
-        &mut self,
-        now: Duration,
-        message: BoxMessage,
-        out: &mut Vec<Effect>,
-    ) -> Result<(), DropReason> {
-        match (message, &self.way) {
-            (
-                BoxMessage::Welcome {
-                    version,
-                    nonce,
-                    session,
-                    limits,
-                    models: _,
-                },
-                Way::Greeting { nonce: ours, .. },
-            ) if nonce == *ours && (MIN_VERSION..=CURRENT_VERSION).contains(&version) => {
-                let own = self.own.device.clone();
-                let session = Box::new(Session::new(own, self.own.box_name.clone(), session, version));
-                self.way = Way::Open { session, limits };
-                self.unread = 0;
-                if let Some(keys) = &mut self.upload {
-                    keys.restart();
-                }
-                self.jobs.restart();
-                if self.revocation != Revocation::None {
-                    self.revocation = Revocation::Wanted;
-                }
-                out.push(Effect::Tell(LinkEvent::Session));
-                Ok(())
-            }
-            (BoxMessage::Refused { sequence, code, .. }, Way::Greeting { .. } | Way::Open { .. }) => {
-                self.opening_refused(now, sequence, code, out)
-            }
-            _ => Err(DropReason::Unasked),
-        }
-    }
-
-    /// A message of the open session.
-    fn message(
-        &mut self,
-        now: Duration,
-        message: BoxMessage,
-        out: &mut Vec<Effect>,
-    ) -> Result<(), DropReason> {
-        match message {
-            BoxMessage::KeyState { client, state } => {
-                let keys = self.keys(|keys| keys.object.client == client)?;
-                let object = keys.object;
-                if state
-                    == (KeyState::Stored {
-                        object: object.digest,
-                    })
-                {
-                    keys.stored();
-                    out.push(Effect::Tell(LinkEvent::KeysFound));
-                } else {
-                    keys.stage = upload::Stage::Moving {
-                        until: now + KEYS_PATIENCE,
-                    };
-                    self.send(&DeviceMessage::Offer { object }, About::Keys, out);
-                }
-            }
-            BoxMessage::Want { object, chunks, have } => {
-                let keys = self.keys(|keys| keys.object.digest == object)?;
-                let indices = keys.want(have, chunks.indices(MAX_CHUNKS));
-                keys.stage = upload::Stage::Moving {
-                    until: now + KEYS_PATIENCE,
-                };
-                let (done_bytes, of_bytes) = (keys.there_bytes(), keys.object.len_bytes);
-                out.push(Effect::Tell(LinkEvent::Uploading { done_bytes, of_bytes }));
-                let need = |index| Effect::Tell(LinkEvent::NeedChunk { object, index });
-                out.extend(indices.into_iter().map(need));
-            }
-            BoxMessage::Stored { object } => {
-                let keys = self.keys(|keys| keys.object.digest == object)?;
-                let sent_bytes = keys.sent_bytes();
-                keys.stored();
-                out.push(Effect::Tell(LinkEvent::KeysStored { sent_bytes }));
-            }
-            BoxMessage::Revoked { objects } => {
-                if self.revocation == Revocation::None {
-                    return Err(DropReason::Unasked);
-                }
-                self.revocation = Revocation::None;
-                out.push(Effect::Tell(LinkEvent::KeysRevoked { objects }));
-            }
-            BoxMessage::Refused { sequence, code, job } => {
-                // Not a success: the pauses go on growing.
-                self.refused(now, sequence, code, job, out);
-                return Ok(());
-            }
-            message => return self.job_message(now, message, out),
-        }
-        self.pace.reset();
-        Ok(())
-    }
-
-    fn keys(&mut self, this: impl Fn(&Upload) -> bool) -> Result<&mut Upload, DropReason> {
-        self.upload
-            .as_mut()
-            .filter(|keys| this(keys))
-            .ok_or(DropReason::Unasked)
-    }
-
-    fn job_message(
-        &mut self,
-        now: Duration,
-        message: BoxMessage,
-        out: &mut Vec<Effect>,
-    ) -> Result<(), DropReason> {
-        match message {
-            BoxMessage::Accepted { job } => {
-                let known = self.jobs.find(job).ok_or(DropReason::Unasked)?;
-                if !matches!(known.stage, Stage::Submitted { .. }) {
-                    return Err(DropReason::Unasked);
-                }
-                known.stage = Stage::Sent {
-                    until: now + ITEM_PATIENCE,
-                };
-                let sent_bytes = known.entry.item_bytes();
-                let items: Vec<_> = known
-                    .unanswered()
-                    .map(|(index, item)| (index, item.to_vec()))
-                    .collect();
-                for (index, bytes) in items {
-                    self.send(&DeviceMessage::Item { job, index, bytes }, About::Job(job), out);
-                }
-                out.push(Effect::Tell(LinkEvent::Sent { job, sent_bytes }));
-            }
-            BoxMessage::Progress { job, index, phase } => {
-                self.jobs
-                    .find(job)
-                    .ok_or(DropReason::Unasked)?
-                    .refresh(now + ITEM_PATIENCE);
-                out.push(Effect::Tell(LinkEvent::Progress { job, index, phase }));
-            }
-            BoxMessage::Outlook { job, ahead, left_s } => {
-                self.jobs
-                    .find(job)
-                    .ok_or(DropReason::Unasked)?
-                    .refresh(now + ITEM_PATIENCE);
-                out.push(Effect::Tell(LinkEvent::Outlook { job, ahead, left_s }));
-            }
-            BoxMessage::Dead { job, index, code } => {
-                let known = self.jobs.find(job).ok_or(DropReason::Unasked)?;
-                known.refresh(now + ITEM_PATIENCE);
-                if !known.answer(index) {
-                    return Err(DropReason::Unasked);
-                }
-                out.push(Effect::Tell(LinkEvent::ItemDead { job, index, code }));
-            }
-            BoxMessage::Answer {
-                job,
-                index,
-                bytes,
-                receipt,
-            } => {
-                let known = self.jobs.find(job).ok_or(DropReason::Unasked)?;
-                known.refresh(now + ITEM_PATIENCE);
-                if !known.answer(index) {
-                    return Err(DropReason::Unasked);
-                }
-                out.push(Effect::Tell(LinkEvent::Answer {
-                    job,
-                    index,
-                    bytes,
-                    receipt,
-                }));
-            }
-            _ => return Err(DropReason::Unasked),
-        }
-        self.pace.reset();
-        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The use case: bring every job to the box and every answer back.
 
 mod event;
+mod heard;
 mod link;
 mod refusal;
 #[cfg(test)]
