@@ -35,6 +35,13 @@ const MAX_REMEMBERED: usize = 512;
 /// Chunks the box may ask for at once.
 const MAX_WANTED: usize = 16;
 
+/// Attempts before a job is given up.
+const JOB_ATTEMPTS: u32 = 5;
+/// Losses of the keys before they are given up.
+const KEY_LOSSES: u32 = 5;
+/// Hellos the box could not read before the device is given up.
+const HELLOS: u32 = 2;
+
 /// What the user wants answered.
 #[derive(Debug)]
 pub(crate) struct Record {
@@ -87,6 +94,8 @@ pub(crate) struct Process {
     fuse: Option<u64>,
     /// Items whose answer the link told.
     told: BTreeSet<(JobId, u32)>,
+    /// How often the link said that it will try again.
+    delays: u32,
     /// Jobs whose entry could not be written.
     unkept: BTreeSet<JobId>,
     /// The journal was read, so the user may enter records.
@@ -155,6 +164,7 @@ impl World {
             timer: None,
             fuse: None,
             told: BTreeSet::new(),
+            delays: 0,
             unkept: BTreeSet::new(),
             resumed: false,
             busy_until: 0,
@@ -344,18 +354,21 @@ impl World {
                 }
             }
             LinkEvent::Resumed { jobs } => Word::Resumed(jobs),
+            LinkEvent::Delayed { .. } => {
+                if let Some(process) = &mut self.devices[device].process {
+                    process.delays += 1;
+                }
+                return;
+            }
             LinkEvent::JobRefused { job, code } => {
                 self.note(device + 1, "hears of refusal", refusal(code), of_job(job));
                 // Failures inside the box, and jobs it lost, are given up after many attempts.
-                if !matches!(code, Refusal::Internal | Refusal::UnknownJob) {
-                    self.broke(Invariant::NoWrongRefusal);
-                }
+                let explained = matches!(code, Refusal::Internal | Refusal::UnknownJob);
+                self.judge_refusal(device, explained, JOB_ATTEMPTS);
                 Word::JobRefused(job)
             }
             LinkEvent::Refused { code } => {
                 self.note(device + 1, "is refused", refusal(code), 0);
-                // Keys the box lost or could not store are given up after many attempts; a device whose every
-                // hello is damaged is told so after a few.
                 let damaged = matches!(
                     code,
                     Refusal::BadSignature | Refusal::UnknownDevice | Refusal::WrongVersion
@@ -365,14 +378,20 @@ impl World {
                     Refusal::Internal | Refusal::UnknownKey | Refusal::HashMismatch
                 );
                 let explained = lost || damaged && self.now < self.plan.quiet_from_ms;
-                if !explained {
-                    self.broke(Invariant::NoWrongRefusal);
-                }
+                self.judge_refusal(device, explained, if lost { KEY_LOSSES } else { HELLOS });
                 Word::Refused
             }
             _ => return,
         };
         self.say(device, word);
+    }
+
+    /// Nothing is given up for good but for a reason that faults explain, and after this many attempts.
+    fn judge_refusal(&mut self, device: usize, explained: bool, attempts: u32) {
+        let process = self.devices[device].process.as_ref();
+        if !explained || process.is_some_and(|process| process.delays < attempts) {
+            self.broke(Invariant::NoWrongRefusal);
+        }
     }
 
     fn judge_answer(&mut self, device: usize, job: JobId, index: u32, bytes: &[u8]) {

@@ -180,7 +180,7 @@ impl World {
         let bounded = held.items <= most_items
             && held.item_bytes <= most_items * ITEM_BYTES
             && held.jobs <= devices * MAX_JOBS
-            && held.sessions <= devices * MAX_SESSIONS
+            && held.most_sessions <= MAX_SESSIONS
             && held.answers <= MAX_ANSWERS
             && held.answer_bytes <= MAX_ANSWERS * 1024;
         if !bounded {
