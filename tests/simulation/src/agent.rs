@@ -25,7 +25,8 @@ use crate::{
     desk::Word,
     gate::{BOX, SITE, identity, name, of_job},
     invariant::Invariant,
-    keys::{ITEM_BYTES, KeyObject, reference},
+    judge::refusal,
+    keys::{ITEM_BYTES, KeyObject},
     random::Random,
     world::{Happening, World},
 };
@@ -93,9 +94,9 @@ pub(crate) struct Process {
     /// Effects after which the process dies.
     fuse: Option<u64>,
     /// Items whose answer the link told.
-    told: BTreeSet<(JobId, u32)>,
+    pub(crate) told: BTreeSet<(JobId, u32)>,
     /// How often the link said that it will try again.
-    delays: u32,
+    pub(crate) delays: u32,
     /// Jobs whose entry could not be written.
     unkept: BTreeSet<JobId>,
     /// The journal was read, so the user may enter records.
@@ -384,56 +385,5 @@ impl World {
             _ => return,
         };
         self.say(device, word);
-    }
-
-    /// Nothing is given up for good but for a reason that faults explain, and after this many attempts.
-    fn judge_refusal(&mut self, device: usize, explained: bool, attempts: u32) {
-        let process = self.devices[device].process.as_ref();
-        if !explained || process.is_some_and(|process| process.delays < attempts) {
-            self.broke(Invariant::NoWrongRefusal);
-        }
-    }
-
-    fn judge_answer(&mut self, device: usize, job: JobId, index: u32, bytes: &[u8]) {
-        self.note(
-            device + 1,
-            "is told an answer",
-            "",
-            of_job(job) ^ u64::from(index),
-        );
-        let keys = self.devices[device].keys.header.digest;
-        let truth = self.jobs.get(&job).filter(|truth| truth.device == device);
-        let item = truth.and_then(|truth| truth.items.get(index as usize));
-        if item.is_none_or(|item| reference(&keys, item) != bytes) {
-            self.broke(Invariant::RightAnswer);
-        }
-        if let Some(process) = &mut self.devices[device].process
-            && !process.told.insert((job, index))
-        {
-            self.broke(Invariant::ToldOnce);
-        }
-    }
-}
-
-fn refusal(code: Refusal) -> &'static str {
-    match code {
-        Refusal::Malformed => "Malformed",
-        Refusal::TooLarge => "TooLarge",
-        Refusal::WrongVersion => "WrongVersion",
-        Refusal::BadSignature => "BadSignature",
-        Refusal::UnknownDevice => "UnknownDevice",
-        Refusal::UnknownSession => "UnknownSession",
-        Refusal::Replayed => "Replayed",
-        Refusal::UnknownModel => "UnknownModel",
-        Refusal::UnknownKey => "UnknownKey",
-        Refusal::NonConforming => "NonConforming",
-        Refusal::UnexpectedChunk => "UnexpectedChunk",
-        Refusal::HashMismatch => "HashMismatch",
-        Refusal::BadTicket => "BadTicket",
-        Refusal::UnknownJob => "UnknownJob",
-        Refusal::BadCiphertext => "BadCiphertext",
-        Refusal::Busy => "Busy",
-        Refusal::Internal => "Internal",
-        _ => "?",
     }
 }
