@@ -25,7 +25,8 @@ use crate::{
     desk::{Word, wanted},
     gate::{BOX, SITE, identity, name, of_job},
     invariant::Invariant,
-    keys::{ITEM_BYTES, KeyObject, reference},
+    judge::refusal,
+    keys::{ITEM_BYTES, KeyObject},
     random::Random,
     world::{Happening, World},
 };
@@ -34,6 +35,13 @@ use crate::{
 const MAX_REMEMBERED: usize = 512;
 /// Chunks the box may ask for at once.
 const MAX_WANTED: usize = 16;
+
+/// Attempts before a job is given up.
+const JOB_ATTEMPTS: u32 = 5;
+/// Losses of the keys before they are given up.
+const KEY_LOSSES: u32 = 5;
+/// Hellos the box could not read before the device is given up.
+const HELLOS: u32 = 2;
 
 /// What the user wants answered.
 #[derive(Debug)]
@@ -86,7 +94,9 @@ pub(crate) struct Process {
     /// Effects after which the process dies.
     fuse: Option<u64>,
     /// Items whose answer the link told.
-    told: BTreeSet<(JobId, u32)>,
+    pub(crate) told: BTreeSet<(JobId, u32)>,
+    /// How often the link said that it will try again.
+    pub(crate) delays: u32,
     /// Jobs whose entry could not be written.
     unkept: BTreeSet<JobId>,
     /// The journal was read, so the user may enter records.
@@ -155,6 +165,7 @@ impl World {
             timer: None,
             fuse: None,
             told: BTreeSet::new(),
+            delays: 0,
             unkept: BTreeSet::new(),
             resumed: false,
             busy_until: 0,
@@ -344,13 +355,23 @@ impl World {
                 }
             }
             LinkEvent::Resumed { jobs } => Word::Resumed(jobs),
+            LinkEvent::Delayed { .. } => {
+                if let Some(process) = &mut self.devices[device].process {
+                    process.delays += 1;
+                }
+                return;
+            }
             LinkEvent::JobRefused { job, code } => {
                 self.note(device + 1, "hears of refusal", refusal(code), of_job(job));
-                // Failures inside the box, and jobs it lost, are given up after many attempts; late ones when they
-                // had a deadline.
-                let late = code == Refusal::Overdue && wanted(job).within_s.is_some();
-                if !late && !matches!(code, Refusal::Internal | Refusal::UnknownJob) {
-                    self.broke(Invariant::NoWrongRefusal);
+                if code == Refusal::Overdue {
+                    // Only what had a deadline can be late, and then at the first attempt.
+                    if wanted(job).within_s.is_none() {
+                        self.broke(Invariant::NoWrongRefusal);
+                    }
+                } else {
+                    // Failures inside the box, and jobs it lost, are given up after many attempts.
+                    let explained = matches!(code, Refusal::Internal | Refusal::UnknownJob);
+                    self.judge_refusal(device, explained, JOB_ATTEMPTS);
                 }
                 Word::JobRefused(job)
             }
@@ -364,8 +385,6 @@ impl World {
             }
             LinkEvent::Refused { code } => {
                 self.note(device + 1, "is refused", refusal(code), 0);
-                // Keys the box lost or could not store are given up after many attempts; a device whose every
-                // hello is damaged is told so after a few.
                 let damaged = matches!(
                     code,
                     Refusal::BadSignature | Refusal::UnknownDevice | Refusal::WrongVersion
@@ -375,57 +394,11 @@ impl World {
                     Refusal::Internal | Refusal::UnknownKey | Refusal::HashMismatch
                 );
                 let explained = lost || damaged && self.now < self.plan.quiet_from_ms;
-                if !explained {
-                    self.broke(Invariant::NoWrongRefusal);
-                }
+                self.judge_refusal(device, explained, if lost { KEY_LOSSES } else { HELLOS });
                 Word::Refused
             }
             _ => return,
         };
         self.say(device, word);
-    }
-
-    fn judge_answer(&mut self, device: usize, job: JobId, index: u32, bytes: &[u8]) {
-        self.note(
-            device + 1,
-            "is told an answer",
-            "",
-            of_job(job) ^ u64::from(index),
-        );
-        let keys = self.devices[device].keys.header.digest;
-        let truth = self.jobs.get(&job).filter(|truth| truth.device == device);
-        let item = truth.and_then(|truth| truth.items.get(index as usize));
-        if item.is_none_or(|item| reference(&keys, item) != bytes) {
-            self.broke(Invariant::RightAnswer);
-        }
-        if let Some(process) = &mut self.devices[device].process
-            && !process.told.insert((job, index))
-        {
-            self.broke(Invariant::ToldOnce);
-        }
-    }
-}
-
-fn refusal(code: Refusal) -> &'static str {
-    match code {
-        Refusal::Malformed => "Malformed",
-        Refusal::TooLarge => "TooLarge",
-        Refusal::WrongVersion => "WrongVersion",
-        Refusal::BadSignature => "BadSignature",
-        Refusal::UnknownDevice => "UnknownDevice",
-        Refusal::UnknownSession => "UnknownSession",
-        Refusal::Replayed => "Replayed",
-        Refusal::UnknownModel => "UnknownModel",
-        Refusal::UnknownKey => "UnknownKey",
-        Refusal::NonConforming => "NonConforming",
-        Refusal::UnexpectedChunk => "UnexpectedChunk",
-        Refusal::HashMismatch => "HashMismatch",
-        Refusal::BadTicket => "BadTicket",
-        Refusal::UnknownJob => "UnknownJob",
-        Refusal::BadCiphertext => "BadCiphertext",
-        Refusal::Busy => "Busy",
-        Refusal::Internal => "Internal",
-        Refusal::Overdue => "Overdue",
-        _ => "?",
     }
 }

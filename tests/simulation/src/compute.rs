@@ -190,6 +190,9 @@ impl World {
         if right.is_none_or(|right| right != bytes) {
             self.broke(Invariant::RightItem);
         }
+        if self.gate.answered.contains(&(job, item)) {
+            self.broke(Invariant::EvaluatedOnce);
+        }
         if !self.compute.cache.contains(&keys) {
             self.finish(2, job, item, Err(ItemFault::KeysNotLoaded));
             return;

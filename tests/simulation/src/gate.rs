@@ -10,8 +10,9 @@ use obscura_gate::{
     ports::{Effect, Entropy, Event, NoEntropy, Note, StoreChange},
 };
 use obscura_protocol::{
-    identity::{Digest, Identity, JobId, PeerName, SessionId, SiteId},
+    identity::{ClientId, Digest, Identity, JobId, PeerName, SessionId, SiteId},
     message::Refusal,
+    transfer::ObjectHeader,
 };
 use zeroize::Zeroizing;
 
@@ -19,7 +20,7 @@ use crate::{
     counts::Count,
     disk::client_of,
     invariant::Invariant,
-    keys::{self, ITEM_BYTES, KeyObject},
+    keys::{ITEM_BYTES, KeyObject},
     network::peek,
     random::Random,
     world::{Happening, World},
@@ -64,6 +65,8 @@ pub(crate) struct BoxSide {
     fuse: Option<u64>,
     /// Messages of sessions that this process took.
     pub(crate) taken: BTreeSet<u64>,
+    /// Items that this process answered.
+    pub(crate) answered: BTreeSet<(JobId, u32)>,
     /// Moments are only ever compared with each other.
     began: Option<Instant>,
 }
@@ -83,10 +86,10 @@ impl World {
             return;
         }
         let stored = self.disk.scan();
-        let right = |header: &obscura_protocol::transfer::ObjectHeader| {
-            let object = self.devices.iter().map(|device| device.keys);
-            let mut object = object.filter(|object| object.header == *header);
-            object.next().map(|object| object.bytes.as_slice())
+        let right = |header: &ObjectHeader| {
+            let mut objects = self.devices.iter().map(|device| device.keys);
+            let object = objects.find(|object| object.header == *header);
+            object.map(|object| object.bytes.as_slice())
         };
         if self.disk.dishonest(right).is_some() {
             self.broke(Invariant::BitmapHonest);
@@ -111,6 +114,7 @@ impl World {
         self.gate.life += 1;
         self.gate.fuse = None;
         self.gate.taken.clear();
+        self.gate.answered.clear();
         let life = self.gate.life;
         self.note(0, "starts", "gate", life);
         self.at(self.now + TICK_MS, Happening::GateTick(life));
@@ -178,7 +182,7 @@ impl World {
         let bounded = held.items <= most_items
             && held.item_bytes <= most_items * ITEM_BYTES
             && held.jobs <= devices * MAX_JOBS
-            && held.sessions <= devices * MAX_SESSIONS
+            && held.most_sessions <= MAX_SESSIONS
             && held.answers <= MAX_ANSWERS
             && held.answer_bytes <= MAX_ANSWERS * 1024;
         if !bounded {
@@ -219,6 +223,9 @@ impl World {
             }
             Effect::Store(change) => self.store(change, failed),
             Effect::Compute(task) => self.compute_does(task),
+            Effect::Note(Note::ItemAnswered { job, item, .. }) => {
+                self.gate.answered.insert((job, item));
+            }
             Effect::Ready(_) | Effect::Note(_) => {}
         }
     }
@@ -249,18 +256,14 @@ impl World {
     }
 
     /// Whether what is filed under `client` has the bytes it should have, and so their hash.
-    pub(crate) fn is_whole(
-        &self,
-        client: &obscura_protocol::identity::ClientId,
-        right: Option<&[u8]>,
-    ) -> bool {
+    pub(crate) fn is_whole(&self, client: &ClientId, right: Option<&[u8]>) -> bool {
         right.is_some() && self.disk.data(client) == right
     }
 
     /// The keys with this digest, and which device owns them.
     pub(crate) fn keys_named(&self, digest: &Digest) -> Option<&'static KeyObject> {
         let mut keys = self.devices.iter().map(|device| device.keys);
-        keys.find(|keys: &&keys::KeyObject| keys.header.digest == *digest)
+        keys.find(|keys| keys.header.digest == *digest)
     }
 }
 

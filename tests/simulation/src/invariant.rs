@@ -31,6 +31,9 @@ pub enum Invariant {
     /// A message of a session was taken a second time.
     #[error("a replayed message was taken")]
     ReplayRefused,
+    /// Compute was given an item that the same gate had answered.
+    #[error("compute was given an item that was answered")]
+    EvaluatedOnce,
     /// Compute was given a task while it had one.
     #[error("compute was given two tasks at once")]
     OneTask,

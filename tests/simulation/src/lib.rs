@@ -16,6 +16,7 @@ mod desk;
 mod disk;
 mod gate;
 mod invariant;
+mod judge;
 mod keys;
 mod network;
 mod plan;

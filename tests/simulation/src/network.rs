@@ -122,7 +122,8 @@ impl World {
             honest: true,
         };
         self.copies(&frame);
-        if self.fails(|rates| rates.lose) {
+        let deaf = !up && device == 0 && self.fails(|rates| rates.deaf);
+        if deaf || self.fails(|rates| rates.lose) {
             self.lost(device, kind);
         } else if self.fails(|rates| rates.alter) {
             self.counts.one(Count::MessagesAltered);

@@ -9,6 +9,8 @@ const MAX_ITEMS: u64 = 12;
 #[derive(Clone, Debug)]
 pub(crate) struct Rates {
     pub(crate) lose: u64,
+    /// A further loss, only on the way to the first device: the box hears it and is not heard.
+    pub(crate) deaf: u64,
     pub(crate) duplicate: u64,
     pub(crate) reorder: u64,
     pub(crate) alter: u64,
@@ -91,6 +93,8 @@ impl Plan {
         let longest_ms = if random.chance(850) { 40_000 } else { 150_000 };
         let quiet_from_ms = random.between(10_000, longest_ms);
         let failing = random.chance(50);
+        // Up to nine in ten messages, in one seed of five.
+        let deaf = if random.chance(200) { 4 } else { 0 };
         let mut rate = |most: u64| {
             if random.chance(500) {
                 random.between(1, most)
@@ -100,6 +104,7 @@ impl Plan {
         };
         let rates = Rates {
             lose: rate(250),
+            deaf: rate(225) * deaf,
             duplicate: rate(200),
             reorder: rate(200),
             alter: rate(80),

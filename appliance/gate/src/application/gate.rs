@@ -63,8 +63,8 @@ pub struct Held {
     pub answer_bytes: usize,
     /// Open jobs.
     pub jobs: usize,
-    /// Sessions, those included that were welcomed and not yet used.
-    pub sessions: usize,
+    /// Sessions of the device that has most, those included that were welcomed and not yet used.
+    pub most_sessions: usize,
 }
 
 /// The gate without its I/O.
@@ -155,7 +155,7 @@ impl Gate {
             answers,
             answer_bytes,
             jobs: self.jobs.len(),
-            sessions: self.peers.values().map(Peer::sessions).sum(),
+            most_sessions: self.peers.values().map(Peer::sessions).max().unwrap_or(0),
         }
     }
 
