@@ -102,6 +102,8 @@ pub struct RecordOptions {
     pub live: bool,
     /// File of the vault's password, in the site's folder.
     pub password_file: &'static str,
+    /// Further arguments.
+    pub more: &'static [&'static str],
 }
 
 impl RecordOptions {
@@ -112,6 +114,7 @@ impl RecordOptions {
             input: input.to_owned(),
             live: false,
             password_file: "password",
+            more: &[],
         }
     }
 }
@@ -140,7 +143,8 @@ impl AgentRun {
         ]);
         command
             .args(["--password-file", options.password_file, "--input"])
-            .arg(&options.input);
+            .arg(&options.input)
+            .args(options.more);
         let file = |kind: &str| site.path(&format!("logs/agent-{}.{kind}", options.name));
         let (out, err) = (file("json"), file("log"));
         let create = |path: &Path| {

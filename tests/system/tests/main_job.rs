@@ -83,6 +83,17 @@ fn init(site: &Site) -> Output {
     .unwrap()
 }
 
+/// Has the box forget the device's keys; what the command printed.
+fn revoke_keys(site: &Site) -> serde_json::Value {
+    let mut revoke = site.program("obscura-agent").unwrap();
+    let output = revoke
+        .args(["revoke-keys", "--config", "site/device-1/agent.toml", "--json"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
@@ -302,4 +313,31 @@ fn a_root_that_is_not_the_pinned_one_is_refused_by_both() {
     let mut box_process = site.start_box_unready().unwrap();
     let status = box_process.process().wait(LIMIT).unwrap();
     assert!(!status.success(), "{}", box_process.process().log());
+}
+
+#[test]
+fn revoked_keys_leave_the_box_and_the_next_record_sends_them_again() {
+    let bench = Bench::start();
+    let first = bench.record("first").succeed().unwrap();
+    all_agree(&first, 5);
+    let stored = || {
+        fs::read_dir(bench.site.path("site/box/state/keys"))
+            .unwrap()
+            .count()
+    };
+    assert_eq!(stored(), 1);
+    assert_eq!(revoke_keys(&bench.site), json!({"revoked": 1}));
+    assert_eq!(stored(), 0);
+    assert_eq!(revoke_keys(&bench.site), json!({"revoked": 0}));
+    let options = RecordOptions {
+        more: &["--urgent", "--within-s", "600"],
+        ..RecordOptions::new("second", &demo_records())
+    };
+    let second = AgentRun::record(&bench.site, &options)
+        .unwrap()
+        .succeed()
+        .unwrap();
+    all_agree(&second, 5);
+    assert!(!second.keys_generated && !second.keys_reused, "{second:?}");
+    assert_eq!(second.upload_bytes, second.eval_key_bytes);
 }
