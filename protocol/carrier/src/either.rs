@@ -68,6 +68,15 @@ impl Publisher {
         }
     }
 
+    /// Whether a message on `topic` has a way now: over MQTT while there is a connection, over a cable while
+    /// it is the topic of the other end.
+    pub fn reaches(&self, topic: &str) -> bool {
+        match self {
+            Self::Mqtt(publisher) => publisher.is_up(),
+            Self::Serial(publisher) => publisher.reaches(topic),
+        }
+    }
+
     /// Sends what is queued, says goodbye and ends the carrier; waits a few seconds at most.
     pub fn close(&self) {
         match self {

@@ -204,7 +204,7 @@ impl Publisher {
         if self.ended.is_disconnected() {
             return Err(PublishError::Closed);
         }
-        if self.shared.topic().as_deref() != Some(topic) {
+        if !self.reaches(topic) {
             return Err(PublishError::Down);
         }
         let started = Instant::now();
@@ -220,6 +220,11 @@ impl Publisher {
             },
             flume::SendTimeoutError::Disconnected(_) => PublishError::Closed,
         })
+    }
+
+    /// Whether `topic` is that of the other end now.
+    pub fn reaches(&self, topic: &str) -> bool {
+        self.shared.topic().as_deref() == Some(topic)
     }
 
     /// Whether there is a connection now.
