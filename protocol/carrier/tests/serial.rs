@@ -306,6 +306,21 @@ fn a_stalled_owner_slows_the_sender_instead_of_growing_the_queue() {
 }
 
 #[test]
+fn an_end_that_falls_silent_is_given_up_even_while_the_line_takes_nothing() {
+    let (authority, mut cable) = (Authority::new(), Cable::new());
+    let [(_box_publisher, box_events), (device, device_events)] = pair(&authority, &cable);
+    cable.hang();
+    let began = Instant::now();
+    while device
+        .publish(UP, vec![1; 100_000], Duration::from_millis(100))
+        .is_ok()
+    {}
+    assert_eq!(next_down(&box_events), DownReason::Closed);
+    assert_eq!(next_down(&device_events), DownReason::Closed);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[test]
 fn a_port_that_is_not_there_or_taken_is_reported() {
     let (authority, mut cable) = (Authority::new(), Cable::new());
     let (_first, first_events) = box_on(&authority, &cable);

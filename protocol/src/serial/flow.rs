@@ -78,10 +78,6 @@ impl Outgoing {
         self.acked + self.buffer.len() as u64
     }
 
-    pub(super) fn has_segment(&self) -> bool {
-        self.next < self.end().min(self.limit)
-    }
-
     /// The next piece to send: its offset and round, and its bytes appended to `into`.
     pub(super) fn segment(&mut self, now: Duration, into: &mut Vec<u8>) -> Option<(u64, u8)> {
         let most = self.end().min(self.limit);

@@ -5,7 +5,7 @@
 //! once: when it is closed, its owner makes another.
 //!
 //! The owner moves bytes and time: [`Link::receive`] what the line brought, [`Link::transmit`] what it shall
-//! carry, and both again when [`Link::deadline`] has come. `now` is time since any fixed moment.
+//! carry, [`Link::on_time`] when [`Link::deadline`] has come. `now` is time since any fixed moment.
 //!
 //! Failure model: a frame of other epochs is ignored, except the greeting of another end, which closes the
 //! link; so does [`DEAD_AFTER`] of silence. What was sent and not acknowledged then may or may not have
@@ -70,12 +70,13 @@ pub struct Link {
     decoder: Decoder,
     outgoing: Outgoing,
     incoming: Incoming,
-    /// When the next greeting is due.
+    /// When the next greeting is due, unless one is already.
     hello_at: Duration,
     /// When the other end was heard last.
     heard_at: Duration,
     /// When it was last asked for a sign of life.
     asked_at: Duration,
+    hello_due: bool,
     ping_due: bool,
     close_due: bool,
     damaged_frames: u64,
@@ -94,6 +95,7 @@ impl Link {
             hello_at: now,
             heard_at: now,
             asked_at: now,
+            hello_due: false,
             ping_due: false,
             close_due: false,
             damaged_frames: 0,
@@ -175,7 +177,7 @@ impl Link {
             (LinkState::Opening, Body::Hello { .. }) if !is_fresh => {
                 self.peer = Some(frame.from);
                 // The answer names the other end.
-                self.hello_at = now;
+                self.hello_due = true;
             }
             (LinkState::Opening, _) if is_fresh => {
                 self.peer = Some(frame.from);
@@ -215,7 +217,7 @@ impl Link {
         }
     }
 
-    /// When [`Self::transmit`] has something to do even if nothing happens; `None` when the link is over.
+    /// When [`Self::on_time`] has something to do even if nothing happens; `None` when the link is over.
     pub fn deadline(&self) -> Option<Duration> {
         match self.state {
             LinkState::Opening => Some(self.hello_at),
@@ -243,7 +245,12 @@ impl Link {
         }
     }
 
-    fn on_time(&mut self, now: Duration) {
+    /// Does what is due at `now`, also while the line takes nothing: [`Self::deadline`] then lies ahead.
+    pub fn on_time(&mut self, now: Duration) {
+        if self.state == LinkState::Opening && now >= self.hello_at {
+            self.hello_at = now + HELLO_EVERY;
+            self.hello_due = true;
+        }
         if self.state != LinkState::Up {
             return;
         }
@@ -263,13 +270,10 @@ impl Link {
     fn next_body<'a>(&mut self, now: Duration, payload: &'a mut Vec<u8>) -> Option<Body<'a>> {
         match self.state {
             LinkState::Opening => {
-                let due = now >= self.hello_at;
-                due.then(|| {
-                    self.hello_at = now + HELLO_EVERY;
-                    Body::Hello {
-                        version: LINK_VERSION,
-                    }
-                })
+                let hello = Body::Hello {
+                    version: LINK_VERSION,
+                };
+                core::mem::take(&mut self.hello_due).then_some(hello)
             }
             LinkState::Up if self.incoming.ack_due() => {
                 let (received, limit, gap) = self.incoming.ack();
@@ -287,16 +291,6 @@ impl Link {
             }
             LinkState::Closed(_) => core::mem::take(&mut self.close_due).then_some(Body::Close),
         }
-    }
-
-    /// Whether [`Self::transmit`] has something to carry at `now`.
-    pub fn wants_transmit(&self, now: Duration) -> bool {
-        let something = match self.state {
-            LinkState::Opening => false,
-            LinkState::Up => self.incoming.ack_due() || self.ping_due || self.outgoing.has_segment(),
-            LinkState::Closed(_) => self.close_due,
-        };
-        something || self.deadline().is_some_and(|at| now >= at)
     }
 }
 

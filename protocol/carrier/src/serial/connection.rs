@@ -327,6 +327,8 @@ impl<'a> Connection<'a> {
     /// Ends the connection when its time has come.
     fn watch(&mut self) -> Result<(), Ended> {
         let now = self.cable.now();
+        // Also when the line takes nothing and nothing is asked of the link.
+        self.link.on_time(now);
         match self.link.state() {
             LinkState::Closed(_) if self.ending.is_none() && self.link.available() > 0 => {}
             LinkState::Closed(reason) => {

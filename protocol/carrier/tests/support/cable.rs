@@ -62,7 +62,9 @@ pub(crate) struct Cable {
     folder: tempfile::TempDir,
     /// One damaged byte in so many; 0 for none.
     damage_one_in: Arc<AtomicU64>,
-    plugged: Option<(JoinHandle<()>, Arc<OwnedFd>)>,
+    plugged: Option<(JoinHandle<[Terminal; 2]>, Arc<OwnedFd>)>,
+    /// The terminals of a cable that carries nothing.
+    hanging: Option<[Terminal; 2]>,
 }
 
 impl Cable {
@@ -71,6 +73,7 @@ impl Cable {
             folder: tempfile::tempdir().unwrap(),
             damage_one_in: Arc::new(AtomicU64::new(0)),
             plugged: None,
+            hanging: None,
         };
         cable.plug();
         cable
@@ -95,15 +98,25 @@ impl Cable {
         }
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).unwrap());
         let (heard, rate) = (Arc::clone(&stop), Arc::clone(&self.damage_one_in));
-        let pump = thread::spawn(move || pump(&ends, &heard, &rate));
+        let pump = thread::spawn(move || {
+            pump(&ends, &heard, &rate);
+            ends
+        });
         self.plugged = Some((pump, stop));
+    }
+
+    /// From now on it carries nothing and takes nothing, and both terminals are still there.
+    pub(crate) fn hang(&mut self) {
+        if let Some((pump, stop)) = self.plugged.take() {
+            rustix::io::write(&*stop, &1_u64.to_ne_bytes()).unwrap();
+            self.hanging = Some(pump.join().unwrap());
+        }
     }
 
     /// Pulls the cable: both terminals are gone.
     pub(crate) fn unplug(&mut self) {
-        if let Some((pump, stop)) = self.plugged.take() {
-            rustix::io::write(&*stop, &1_u64.to_ne_bytes()).unwrap();
-            pump.join().unwrap();
+        self.hang();
+        if self.hanging.take().is_some() {
             for name in ["box", "device"] {
                 fs::remove_file(self.end(name)).unwrap();
             }

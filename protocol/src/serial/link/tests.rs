@@ -81,6 +81,7 @@ impl End {
         let mut line = Vec::new();
         self.link.transmit(now, BATCH_BYTES, &mut line);
         assert!(line.len() < BATCH_BYTES + MAX_FRAME_BYTES);
+        assert!(self.link.deadline().is_none_or(|at| at > now), "{:?}", self.link);
         self.said.extend_from_slice(&line);
         line
     }
@@ -432,6 +433,28 @@ fn an_idle_link_stays_up_and_a_silent_one_ends() {
     assert_eq!(world.a.link.state(), LinkState::Closed(CloseReason::PeerSilent));
     assert!(world.since(cut) <= DEAD_AFTER, "{:?}", world.since(cut));
     assert_eq!(world.a.link.deadline(), None);
+}
+
+#[test]
+fn a_line_that_takes_nothing_is_waited_for_and_then_given_up() {
+    // Nobody there yet, and somebody who no longer reads.
+    let mut opening = Link::new(Epoch::from_random(1), Duration::ZERO);
+    let mut world = World::up(1);
+    world.a.to_say.extend(text(200_000, 3));
+    world.turn();
+    let mut wakes = 0;
+    for link in [&mut opening, &mut world.a.link] {
+        let mut now = world.now;
+        while let Some(next) = link.deadline().filter(|_| now < world.now + 2 * DEAD_AFTER) {
+            now = now.max(next);
+            link.on_time(now);
+            assert!(link.deadline().is_none_or(|at| at > now), "{link:?}");
+            wakes += 1;
+        }
+    }
+    assert!(wakes < 100, "{wakes}");
+    assert_eq!(opening.state(), LinkState::Opening);
+    assert_eq!(world.a.link.state(), LinkState::Closed(CloseReason::PeerSilent));
 }
 
 #[test]
