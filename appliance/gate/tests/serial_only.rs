@@ -28,7 +28,7 @@ use obscura_local::{
 };
 use obscura_protocol::{
     envelope,
-    identity::{ClientId, Digest, Identity, PublicKey},
+    identity::{ClientId, Digest, Identity},
     message::{BoxMessage, DeviceMessage, KeyState},
     session::{Session, opening_header},
     transfer::{ObjectHeader, ObjectKind, chunk_range},
@@ -68,11 +68,7 @@ impl GateProcess {
         write("mqtt.pem", &certificate);
         write("mqtt.key.pem", &key);
         write("envelope.key", &format!("{BOX_SEED:02x}").repeat(32));
-        let PublicKey(device) = identity(DEVICE_SEED).public();
-        let device = device
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>();
+        let device = identity(DEVICE_SEED).public();
         write(
             "roster.toml",
             &format!("[[device]]\nname = \"device-1\"\nenvelope_public_key = \"{device}\"\n"),
