@@ -386,6 +386,60 @@ fn the_bytes_of_yesterday_are_never_delivered() {
     assert_eq!(today.b.link.available(), 0);
 }
 
+fn line(from: u32, to: u32, body: Body<'_>) -> Vec<u8> {
+    let (from, to) = (Epoch::from_random(from), Some(Epoch::from_random(to)));
+    let mut line = Vec::new();
+    frame::encode(&Frame { from, to, body }, &mut line);
+    line
+}
+
+#[test]
+fn frames_between_other_ends_are_ignored() {
+    let payload = &b"x"[..];
+    let data = Body::Data {
+        offset: 0,
+        round: 0,
+        payload,
+    };
+    // The link of epoch 11 is up with 22.
+    for (from, to) in [(22, 12), (23, 11), (11, 22), (23, 12)] {
+        let mut world = World::up(1);
+        for body in [data, Body::Close] {
+            world.a.link.receive(world.now, &line(from, to, body));
+        }
+        assert_eq!(world.a.link.available(), 0, "{from} to {to}");
+        assert_eq!(world.a.link.state(), LinkState::Up, "{from} to {to}");
+    }
+    let mut world = World::up(1);
+    world.a.link.receive(world.now, &line(22, 11, data));
+    assert_eq!(world.a.link.available(), 1);
+}
+
+#[test]
+fn what_has_no_credit_is_neither_kept_nor_acknowledged() {
+    let mut world = World::up(1);
+    let payload = &[7; MAX_PAYLOAD_BYTES][..];
+    for offset in (0..2 * WINDOW_BYTES as u64).step_by(MAX_PAYLOAD_BYTES) {
+        let data = Body::Data {
+            offset,
+            round: 0,
+            payload,
+        };
+        world.a.link.receive(world.now, &line(22, 11, data));
+    }
+    assert_eq!(world.a.link.available(), WINDOW_BYTES);
+    let said = world.a.act(world.now, 0);
+    let (mut said, mut decoder) = (&said[..], Decoder::default());
+    let Some(Ok(Frame {
+        body: Body::Ack { received, limit, .. },
+        ..
+    })) = decoder.feed(&mut said)
+    else {
+        panic!("an acknowledgement comes first");
+    };
+    assert_eq!((received, limit), (WINDOW_BYTES as u64, WINDOW_BYTES as u64));
+}
+
 #[test]
 fn an_end_that_starts_over_is_recognised_and_both_meet_again() {
     for a_restarts in [true, false] {
