@@ -1,8 +1,8 @@
 //! Everything that crosses a wire between a clinic device and a box.
 //!
-//! Wire types, the signed envelope, and the state machines of sessions and transfers. This crate does no
-//! I/O, knows no carrier and never sees a secret of the encryption scheme: key objects, items and answers
-//! are opaque, size-limited, content-addressed byte strings to it.
+//! Wire types, the signed envelope, and the state machines of sessions, transfers and serial lines. This
+//! crate does no I/O, knows no carrier's library and never sees a secret of the encryption scheme: key
+//! objects, items and answers are opaque, size-limited, content-addressed byte strings to it.
 //!
 //! Failure model: every decoder takes a maximum size, rejects trailing bytes and returns a typed error; no
 //! input can make it panic. All enums are append-only from protocol version 1 on (`tests/v01.rs` freezes
@@ -16,6 +16,7 @@ pub mod envelope;
 pub mod identity;
 pub mod job;
 pub mod message;
+pub mod serial;
 pub mod session;
 pub mod transfer;
 

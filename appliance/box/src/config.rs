@@ -24,8 +24,9 @@ struct BoxFile {
     name: PeerName,
     #[serde(default = "default_runtime_dir")]
     runtime_dir: PathBuf,
-    #[serde(rename = "broker")]
-    _broker: IgnoredAny,
+    broker: Option<IgnoredAny>,
+    #[serde(rename = "serial")]
+    _serial: Option<IgnoredAny>,
     #[serde(rename = "gate")]
     _gate: IgnoredAny,
     #[serde(rename = "compute")]
@@ -39,6 +40,8 @@ struct BoxFile {
 pub(crate) struct Setup {
     pub(crate) name: PeerName,
     pub(crate) runtime_dir: PathBuf,
+    /// Whether the box has a broker to speak to; without one it gives up the network.
+    pub(crate) has_network: bool,
 }
 
 /// Why the folder cannot be used.
@@ -76,6 +79,7 @@ pub(crate) fn load(path: &Path) -> Result<Setup, SetupError> {
     Ok(Setup {
         name: file.name,
         runtime_dir: absolute,
+        has_network: file.broker.is_some(),
     })
 }
 

@@ -16,7 +16,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use obscura_process::{exit, start_log};
+use obscura_process::{NetworkError, exit, forbid_network, start_log};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -71,6 +71,8 @@ enum BoxError {
     Supervise(#[from] SuperviseError),
     #[error("{name} refuses this configuration; see its message above")]
     CheckRefused { name: &'static str, code: u8 },
+    #[error("the network cannot be given up, as a box with a cable only must")]
+    Network(#[from] NetworkError),
     #[error("the machine failed")]
     Device(#[from] std::io::Error),
 }
@@ -96,7 +98,9 @@ fn code(error: &BoxError) -> u8 {
         BoxError::Setup(_) => exit::CONFIG,
         BoxError::Supervise(SuperviseError::ConfigRefused { code, .. })
         | BoxError::CheckRefused { code, .. } => *code,
-        BoxError::Supervise(SuperviseError::DeviceStart { .. }) | BoxError::Device(_) => exit::INTERNAL,
+        BoxError::Supervise(SuperviseError::DeviceStart { .. })
+        | BoxError::Network(_)
+        | BoxError::Device(_) => exit::INTERNAL,
     }
 }
 
@@ -112,7 +116,16 @@ fn roles(config: &Path, log: &str) -> std::io::Result<Vec<Role>> {
 }
 
 fn run(config: &Path, log: &str) -> Result<(), BoxError> {
-    let Setup { name, runtime_dir } = load(config)?;
+    let Setup {
+        name,
+        runtime_dir,
+        has_network,
+    } = load(config)?;
+    if !has_network {
+        // The three processes inherit it.
+        forbid_network()?;
+        tracing::info!("serial only: the network is given up");
+    }
     let _claim = claim(&runtime_dir)?;
     let (own, notices) = mpsc::channel();
     let stop = own.clone();
@@ -132,7 +145,9 @@ fn run(config: &Path, log: &str) -> Result<(), BoxError> {
 }
 
 fn check(config: &Path, log: &str) -> Result<(), BoxError> {
-    let Setup { name, runtime_dir } = load(config)?;
+    let Setup {
+        name, runtime_dir, ..
+    } = load(config)?;
     let mut out = std::io::stdout();
     writeln!(out, "box {name}, runtime folder {}", runtime_dir.display())?;
     let mut refused = None;

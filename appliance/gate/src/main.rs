@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use obscura_gate::adapters::{RunError, load, run};
-use obscura_process::{exit, start_log};
+use obscura_process::{exit, forbid_network, start_log};
 
 /// The box's network face: takes messages of the site's devices and answers them. Started by obscura-box;
 /// ends when its standard input does.
@@ -40,12 +40,16 @@ fn start(arguments: &Arguments) -> Result<(), Failure> {
     let setup = load(&arguments.config).map_err(|error| (exit::CONFIG, error.into()))?;
     if arguments.check {
         tracing::info!(
-            broker = %format_args!("{}:{}", setup.mqtt.host, setup.mqtt.port),
+            carriers = ?setup.carriers,
             devices = setup.settings.roster.0.len(),
             store_quota_mib = setup.settings.store_quota_bytes >> 20,
             "gate configuration is valid"
         );
         return Ok(());
+    }
+    if !setup.has_network() {
+        // Before any thread starts: none can open a network socket.
+        forbid_network().map_err(|error| (exit::INTERNAL, error.into()))?;
     }
     run(setup).map_err(|error| {
         let code = match &error {

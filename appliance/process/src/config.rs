@@ -64,6 +64,14 @@ pub enum ConfigError {
         /// Largest value allowed.
         max: u64,
     },
+    /// Tables or keys do not go together.
+    #[error("{}: {problem}", path.display())]
+    ConfigCombination {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or too much.
+        problem: &'static str,
+    },
     /// A key file is not 64 hexadecimal digits.
     #[error("{} must hold one line of 64 hexadecimal digits", path.display())]
     ConfigKeyFile {

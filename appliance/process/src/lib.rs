@@ -1,17 +1,19 @@
 //! What every process of the box needs to be a process: its part of the configuration file, its key file,
-//! its log, and the line to the launcher that ends it.
+//! its log, the line to the launcher that ends it, and the way to give up the network.
 //!
-//! Knows nothing of networks, models or encryption.
+//! Knows nothing of carriers, models or encryption.
 
 mod config;
 mod lifeline;
 mod log;
+mod network;
 
 pub use config::{
     ConfigError, check_range, default_runtime_dir, from_hex, read, read_bounded, read_identity, resolve,
 };
 pub use lifeline::on_end_of_input;
 pub use log::start_log;
+pub use network::{NetworkError, forbid_network};
 
 /// Exit codes of every binary of the box.
 pub mod exit {

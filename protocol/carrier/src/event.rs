@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CarrierEvent {
-    /// Connected, and every subscription was granted. Nothing of an earlier connection survives: open a
+    /// Connected: every subscription was granted, or the other end of the cable was accepted. Nothing of an earlier connection survives: open a
     /// new session, or expect the other end to.
     Up,
     /// Not connected; the carrier tries again by itself.
@@ -16,7 +16,7 @@ pub enum CarrierEvent {
         /// Time until the next attempt.
         retry_in: Duration,
     },
-    /// A message arrived on a subscribed topic.
+    /// A message arrived on a subscribed topic, or on that of the other end of the cable.
     Message {
         /// Its topic.
         topic: String,
@@ -44,12 +44,18 @@ pub enum DownReason {
     /// One side did not accept the other's certificate, or speaks no TLS 1.3.
     #[error("the TLS handshake failed: wrong certificate, authority, host name or TLS version")]
     Tls,
-    /// Nobody answers at the address.
-    #[error("the broker is unreachable")]
+    /// Nobody answers at the address, or at the other end of the cable.
+    #[error("nobody answers")]
     Unreachable,
     /// An established connection ended.
     #[error("the connection was closed")]
     Closed,
+    /// The serial port is not there, another program has it, or it was unplugged.
+    #[error("the serial port is not there or cannot be used: check cable, name and permissions")]
+    Port,
+    /// The other end of the cable did not keep to the protocol.
+    #[error("the other end broke the protocol")]
+    Protocol,
 }
 
 /// Why a carrier could not be started.
@@ -74,6 +80,14 @@ pub enum CarrierError {
         /// Position in the list given.
         index: usize,
     },
+    /// The speed of the serial line cannot be used.
+    #[error("a serial line of {baud} baud is too slow, at least {min_baud} are needed")]
+    ConfigBaud {
+        /// Speed given.
+        baud: u32,
+        /// Speed needed.
+        min_baud: u32,
+    },
     /// The operating system gave no thread or event queue.
     #[error("the carrier's thread could not be started")]
     DeviceThread(#[source] std::io::Error),
@@ -84,10 +98,10 @@ pub enum CarrierError {
 #[non_exhaustive]
 pub enum PublishError {
     /// There is no connection now.
-    #[error("there is no connection to the broker")]
+    #[error("there is no connection to the recipient")]
     Down,
     /// The queue stayed full for the whole patience.
-    #[error("the broker takes no more messages for {waited_ms} ms")]
+    #[error("the other end takes no more messages for {waited_ms} ms")]
     Full {
         /// How long the call waited.
         waited_ms: u64,

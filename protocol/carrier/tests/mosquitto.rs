@@ -2,15 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a broken test environment must fail loudly")]
 
-mod support;
+#[path = "support/authority.rs"]
+mod authority;
+#[path = "support/broker.rs"]
+mod broker;
 
 use std::time::{Duration, Instant};
 
+use authority::Authority;
+use broker::Mosquitto;
 use obscura_carrier::{
     CarrierEvent, DownReason, PublishError,
     mqtt::{self, Publisher, Receiver},
 };
-use support::{Authority, Mosquitto};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::{
     alloc::{GlobalAlloc, Layout},
     panic::PanicInfo,
+    time::Duration,
 };
 
 use obscura_protocol::{
@@ -17,6 +18,7 @@ use obscura_protocol::{
     identity::{Digest, Identity, PublicKey},
     job::{Signed, Ticket},
     message::{BoxMessage, DeviceMessage},
+    serial::link::Link,
     session::Session,
     transfer::{ObjectHeader, Receiver},
 };
@@ -50,6 +52,17 @@ fn wanted(object: ObjectHeader) -> Option<BoxMessage> {
         chunks: receiver.want(8),
         have: receiver.have(),
     })
+}
+
+/// Moves what a serial line brought through a link and answers on the line.
+pub fn echo(link: &mut Link, now: Duration, line: &[u8]) -> Vec<u8> {
+    link.receive(now, line);
+    let mut bytes = [0; 64];
+    let len = link.read(&mut bytes);
+    link.send(&bytes[..len]);
+    let mut answer = Vec::new();
+    link.transmit(now, 4096, &mut answer);
+    answer
 }
 
 /// An allocator that has no memory: nothing here is ever run.

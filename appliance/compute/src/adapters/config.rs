@@ -22,6 +22,8 @@ struct File {
     compute: Section,
     #[serde(rename = "broker")]
     _broker: Option<IgnoredAny>,
+    #[serde(rename = "serial")]
+    _serial: Option<IgnoredAny>,
     #[serde(rename = "gate")]
     _gate: Option<IgnoredAny>,
     #[serde(rename = "trust")]

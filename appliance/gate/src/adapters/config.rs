@@ -6,14 +6,22 @@ use std::{
     time::Duration,
 };
 
-use obscura_carrier::mqtt::MqttOptions;
+use obscura_carrier::{
+    Options,
+    mqtt::MqttOptions,
+    serial::{End, MIN_BAUD, PortName, SerialOptions},
+};
 use obscura_process::{
     ConfigError, check_range, default_runtime_dir, from_hex, read, read_bounded, read_identity, resolve,
 };
-use obscura_protocol::identity::{Identity, PeerName, PublicKey, SiteId};
+use obscura_protocol::{
+    envelope::MAX_ENVELOPE_BYTES,
+    identity::{Identity, PeerName, PublicKey, SiteId},
+};
 use serde::{Deserialize, de::IgnoredAny};
+use zeroize::Zeroizing;
 
-use super::topic::ALL_UP;
+use super::topic::{ALL_UP, PEER_DOWN, PEER_UP};
 use crate::application::{Roster, Settings};
 
 /// Largest certificate or key file.
@@ -22,6 +30,8 @@ const MAX_PEM_BYTES: u64 = 64 * 1024;
 const MAX_PACKET_BYTES: u32 = 320 * 1024;
 /// Silence after which the broker is asked whether it is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Fastest serial line anybody makes, with room.
+const MAX_BAUD: u64 = 30_000_000;
 /// Sets of evaluation keys one device may keep.
 const MAX_CLIENTS_PER_DEVICE: usize = 4;
 
@@ -33,7 +43,8 @@ struct File {
     name: PeerName,
     #[serde(default = "default_runtime_dir")]
     runtime_dir: PathBuf,
-    broker: Broker,
+    broker: Option<Broker>,
+    serial: Option<Serial>,
     gate: Section,
     #[serde(rename = "compute")]
     _compute: Option<IgnoredAny>,
@@ -47,6 +58,18 @@ struct Broker {
     host: String,
     #[serde(default = "default_port")]
     port: u64,
+    ca: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Serial {
+    port: Option<PathBuf>,
+    usb_serial_number: Option<String>,
+    #[serde(default = "default_baud")]
+    baud: u64,
     ca: PathBuf,
     certificate: PathBuf,
     key: PathBuf,
@@ -73,6 +96,10 @@ struct Section {
 
 fn default_port() -> u64 {
     8883
+}
+
+fn default_baud() -> u64 {
+    u64::from(MIN_BAUD)
 }
 
 fn default_store_dir() -> PathBuf {
@@ -131,8 +158,17 @@ pub struct Setup {
     pub settings: Settings,
     /// The key that signs envelopes.
     pub identity: Identity,
-    /// How to reach the broker.
-    pub mqtt: MqttOptions,
+    /// The ways devices can come: at least one.
+    pub carriers: Vec<Options>,
+}
+
+impl Setup {
+    /// Whether any way leads over a network.
+    pub fn has_network(&self) -> bool {
+        self.carriers
+            .iter()
+            .any(|carrier| !matches!(carrier, Options::Serial(_)))
+    }
 }
 
 /// Reads the configuration and every file it names.
@@ -142,7 +178,6 @@ pub struct Setup {
 pub fn load(path: &Path) -> Result<Setup, ConfigError> {
     let file: File = read(path)?;
     let section = file.gate;
-    check_range(path, "broker.port", file.broker.port, 1..=65535)?;
     check_range(
         path,
         "gate.store_quota_mib",
@@ -173,18 +208,17 @@ pub fn load(path: &Path) -> Result<Setup, ConfigError> {
         section.max_unused_days,
         1..=10 * 365,
     )?;
-    let pem = |name: &Path| read_bounded(&resolve(path, name), MAX_PEM_BYTES);
-    let mqtt = MqttOptions {
-        host: file.broker.host,
-        port: u16::try_from(file.broker.port).unwrap_or(u16::MAX),
-        client_id: file.name.as_str().to_owned(),
-        ca_pem: pem(&file.broker.ca)?.to_vec(),
-        certificate_pem: pem(&file.broker.certificate)?.to_vec(),
-        key_pem: pem(&file.broker.key)?,
-        subscribe: vec![ALL_UP.to_owned()],
-        max_packet_bytes: MAX_PACKET_BYTES,
-        keep_alive: KEEP_ALIVE,
-    };
+    let mut carriers = Vec::new();
+    if let Some(broker) = &file.broker {
+        carriers.push(Options::Mqtt(mqtt(path, broker, &file.name)?));
+    }
+    if let Some(section) = &file.serial {
+        carriers.push(Options::Serial(serial(path, section)?));
+    }
+    if carriers.is_empty() {
+        let problem = "[broker] or [serial] is needed: there is no way for a device to reach the box";
+        return Err(combination(path, problem));
+    }
     Ok(Setup {
         runtime_dir: resolve(path, &file.runtime_dir),
         store_dir: resolve(path, &section.store_dir),
@@ -200,7 +234,56 @@ pub fn load(path: &Path) -> Result<Setup, ConfigError> {
             max_unused: Duration::from_secs(section.max_unused_days * 24 * 3600),
         },
         identity: read_identity(&resolve(path, &section.envelope_key))?,
-        mqtt,
+        carriers,
+    })
+}
+
+fn combination(path: &Path, problem: &'static str) -> ConfigError {
+    ConfigError::ConfigCombination {
+        path: path.to_owned(),
+        problem,
+    }
+}
+
+fn pem(config: &Path, name: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    read_bounded(&resolve(config, name), MAX_PEM_BYTES)
+}
+
+fn mqtt(path: &Path, broker: &Broker, own: &PeerName) -> Result<MqttOptions, ConfigError> {
+    check_range(path, "broker.port", broker.port, 1..=65535)?;
+    Ok(MqttOptions {
+        host: broker.host.clone(),
+        port: u16::try_from(broker.port).unwrap_or(u16::MAX),
+        client_id: own.as_str().to_owned(),
+        ca_pem: pem(path, &broker.ca)?.to_vec(),
+        certificate_pem: pem(path, &broker.certificate)?.to_vec(),
+        key_pem: pem(path, &broker.key)?,
+        subscribe: vec![ALL_UP.to_owned()],
+        max_packet_bytes: MAX_PACKET_BYTES,
+        keep_alive: KEEP_ALIVE,
+    })
+}
+
+fn serial(path: &Path, section: &Serial) -> Result<SerialOptions, ConfigError> {
+    check_range(path, "serial.baud", section.baud, u64::from(MIN_BAUD)..=MAX_BAUD)?;
+    let port = match (&section.port, &section.usb_serial_number) {
+        (Some(port), None) => PortName::Path(resolve(path, port)),
+        (None, Some(number)) => PortName::UsbSerialNumber(number.clone()),
+        _ => {
+            let problem = "one of serial.port and serial.usb_serial_number is needed, and not both";
+            return Err(combination(path, problem));
+        }
+    };
+    Ok(SerialOptions {
+        port,
+        baud: u32::try_from(section.baud).unwrap_or(MIN_BAUD),
+        end: End::Box,
+        ca_pem: pem(path, &section.ca)?.to_vec(),
+        certificate_pem: pem(path, &section.certificate)?.to_vec(),
+        key_pem: pem(path, &section.key)?,
+        publish_topic: PEER_DOWN.to_owned(),
+        receive_topic: PEER_UP.to_owned(),
+        max_message_bytes: MAX_ENVELOPE_BYTES,
     })
 }
 
@@ -222,8 +305,16 @@ fn roster(path: &Path) -> Result<Roster, ConfigError> {
 mod tests {
     use super::*;
 
-    /// A whole folder of a box, with `gate` as the end of its section.
+    const BROKER: &str =
+        "[broker]\nhost = \"h\"\nca = \"ca.pem\"\ncertificate = \"mqtt.pem\"\nkey = \"mqtt.key.pem\"\n";
+    const SERIAL: &str = "[serial]\nca = \"ca.pem\"\ncertificate = \"mqtt.pem\"\nkey = \"mqtt.key.pem\"\n";
+
+    /// A whole folder of a box with a broker, with `gate` as the end of its section.
     fn loaded(gate: &str) -> Result<Setup, ConfigError> {
+        loaded_with(BROKER, gate)
+    }
+
+    fn loaded_with(carriers: &str, gate: &str) -> Result<Setup, ConfigError> {
         use std::{fs, os::unix::fs::PermissionsExt};
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -233,10 +324,8 @@ mod tests {
         fs::write(path("envelope.key"), "0a".repeat(32)).unwrap();
         fs::set_permissions(path("envelope.key"), fs::Permissions::from_mode(0o600)).unwrap();
         let head = "site = \"00112233445566778899aabbccddeeff\"\nname = \"box-1\"\n";
-        let broker =
-            "[broker]\nhost = \"h\"\nca = \"ca.pem\"\ncertificate = \"mqtt.pem\"\nkey = \"mqtt.key.pem\"\n";
         let section = "[gate]\nenvelope_key = \"envelope.key\"\nroster = \"roster.toml\"\n";
-        fs::write(path("box.toml"), format!("{head}{broker}{section}{gate}")).unwrap();
+        fs::write(path("box.toml"), format!("{head}{carriers}{section}{gate}")).unwrap();
         load(&path("box.toml"))
     }
 
@@ -250,6 +339,37 @@ mod tests {
             range.contains("gate.max_item_minutes is 0, allowed is 1 to 1440"),
             "{range}"
         );
+    }
+
+    #[test]
+    fn a_device_may_come_over_a_broker_a_cable_or_both() {
+        let with = |text: &str| loaded_with(text, "");
+        let cable = format!("{SERIAL}usb_serial_number = \"FT1A\"\nbaud = 3000000\n");
+        let serial_only = with(&cable).unwrap();
+        assert!(!serial_only.has_network());
+        let [Options::Serial(serial)] = &serial_only.carriers[..] else {
+            panic!("{serial_only:?}");
+        };
+        assert_eq!(serial.port, PortName::UsbSerialNumber("FT1A".to_owned()));
+        assert_eq!((serial.baud, &serial.end), (3_000_000, &End::Box));
+        let both = with(&(BROKER.to_owned() + &cable)).unwrap();
+        assert!(both.has_network());
+        assert_eq!(both.carriers.len(), 2);
+        for (text, problem) in [
+            (String::new(), "[broker] or [serial] is needed"),
+            (
+                SERIAL.to_owned(),
+                "one of serial.port and serial.usb_serial_number",
+            ),
+            (format!("{cable}port = \"/dev/ttyS0\"\n"), "and not both"),
+            (
+                format!("{SERIAL}port = \"/dev/ttyS0\"\nbaud = 9600\n"),
+                "serial.baud is 9600, allowed is 115200",
+            ),
+        ] {
+            let error = with(&text).unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
     }
 
     #[test]

@@ -8,10 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use obscura_carrier::{
-    CarrierError, CarrierEvent, PublishError,
-    mqtt::{self, Publisher, Receiver},
-};
+use obscura_carrier::{CarrierError, CarrierEvent, DownReason, Options, PublishError, Publisher, Receiver};
 use obscura_local::appliance::{COMPUTE_SOCKET, ComputeModel, READY_FILE};
 use obscura_protocol::identity::PeerName;
 
@@ -39,6 +36,13 @@ const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) enum Input {
     /// For the state machine.
     Event(Event),
+    /// Whether devices can come over a carrier changed.
+    Carrier {
+        /// Its place in the configuration.
+        carrier: usize,
+        /// Whether they can.
+        serves: bool,
+    },
     /// Compute is connected for the `connection`-th time.
     ComputeUp {
         /// Counts connections.
@@ -93,13 +97,24 @@ pub fn run(setup: Setup) -> Result<(), RunError> {
     .map_err(RunError::DeviceThread)?;
     let socket = setup.runtime_dir.join(COMPUTE_SOCKET);
     let commands = compute::start(socket, setup.store_dir, inputs.clone()).map_err(RunError::DeviceThread)?;
-    let (publisher, events) = mqtt::connect(&setup.mqtt)?;
-    pump(events, inputs).map_err(RunError::DeviceThread)?;
+    let mut carriers = Vec::new();
+    for (carrier, options) in setup.carriers.iter().enumerate() {
+        let (publisher, events) = obscura_carrier::connect(options)?;
+        let kind = match options {
+            Options::Mqtt(_) => Kind::Mqtt,
+            Options::Serial(_) => Kind::Serial,
+        };
+        pump(carrier, kind, events, inputs.clone()).map_err(RunError::DeviceThread)?;
+        carriers.push(Carrier {
+            publisher,
+            serves: false,
+        });
+    }
     let gate = Gate::new(setup.settings, setup.identity, Box::new(SystemEntropy), stored);
     let mut host = Host {
         gate,
         store,
-        publisher,
+        carriers,
         commands,
         connection: 0,
         ready,
@@ -108,13 +123,29 @@ pub fn run(setup: Setup) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Brings carrier events to the loop. It may wait there: the carrier then slows the broker down.
-fn pump(events: Receiver, inputs: SyncSender<Input>) -> io::Result<()> {
-    let pump = thread::Builder::new().name("carrier".to_owned());
+/// One way to the devices.
+struct Carrier {
+    publisher: Publisher,
+    /// Whether devices can come over it now.
+    serves: bool,
+}
+
+/// What a carrier's events mean.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// Serves while it is connected.
+    Mqtt,
+    /// Serves while its port is there, whether or not a device is at the other end.
+    Serial,
+}
+
+/// Brings carrier events to the loop. It may wait there: the carrier then slows the other end down.
+fn pump(carrier: usize, kind: Kind, events: Receiver, inputs: SyncSender<Input>) -> io::Result<()> {
+    let pump = thread::Builder::new().name(format!("carrier-{carrier}"));
     pump.spawn(move || {
         while let Ok(event) = events.recv() {
-            if let Some(event) = translate(event)
-                && inputs.send(Input::Event(event)).is_err()
+            if let Some(input) = translate(carrier, kind, event)
+                && inputs.send(input).is_err()
             {
                 return;
             }
@@ -123,25 +154,36 @@ fn pump(events: Receiver, inputs: SyncSender<Input>) -> io::Result<()> {
     .map(drop)
 }
 
-fn translate(event: CarrierEvent) -> Option<Event> {
+fn translate(carrier: usize, kind: Kind, event: CarrierEvent) -> Option<Input> {
     match event {
         CarrierEvent::Up => {
-            tracing::info!("connected to the broker");
-            Some(Event::CarrierUp)
+            tracing::info!(?kind, "connected");
+            let serves = true;
+            Some(Input::Carrier { carrier, serves })
         }
         CarrierEvent::Down { reason, retry_in } => {
+            let serves = match kind {
+                Kind::Mqtt => false,
+                Kind::Serial => reason != DownReason::Port,
+            };
             let retry_ms = retry_in.as_millis();
-            tracing::warn!(%reason, retry_ms, "no connection to the broker");
-            Some(Event::CarrierDown)
+            if serves {
+                tracing::info!(?kind, %reason, retry_ms, "no device is connected");
+            } else {
+                tracing::warn!(?kind, %reason, retry_ms, "not connected");
+            }
+            Some(Input::Carrier { carrier, serves })
         }
         CarrierEvent::Message { topic, payload } => {
             let device = topic::device_of(&topic);
             if device.is_none() {
                 tracing::debug!(bytes = payload.len(), "dropped a message on a topic of nobody");
             }
-            device.map(|device| Event::Received {
-                device,
-                bytes: payload,
+            device.map(|device| {
+                Input::Event(Event::Received {
+                    device,
+                    bytes: payload,
+                })
             })
         }
         CarrierEvent::Denied { topic } => {
@@ -156,7 +198,7 @@ fn translate(event: CarrierEvent) -> Option<Event> {
 struct Host {
     gate: Gate,
     store: Store,
-    publisher: Publisher,
+    carriers: Vec<Carrier>,
     commands: mpsc::Sender<Command>,
     /// Compute's connection that tasks are meant for.
     connection: u64,
@@ -174,6 +216,7 @@ impl Host {
             }
             match inputs.recv_timeout(next_tick.saturating_duration_since(now)) {
                 Ok(Input::Event(event)) => self.feed(event),
+                Ok(Input::Carrier { carrier, serves }) => self.carrier(carrier, serves),
                 Ok(Input::ComputeUp { connection, models }) => {
                     self.connection = connection;
                     self.feed(Event::ComputeUp { models });
@@ -184,7 +227,18 @@ impl Host {
         }
         tracing::info!("gate ends");
         self.ready.set(false);
-        self.publisher.close();
+        for carrier in &self.carriers {
+            carrier.publisher.close();
+        }
+    }
+
+    /// The box can be reached while any carrier serves.
+    fn carrier(&mut self, carrier: usize, serves: bool) {
+        if let Some(carrier) = self.carriers.get_mut(carrier) {
+            carrier.serves = serves;
+        }
+        let any = self.carriers.iter().any(|carrier| carrier.serves);
+        self.feed(if any { Event::CarrierUp } else { Event::CarrierDown });
     }
 
     fn feed(&mut self, event: Event) {
@@ -216,11 +270,15 @@ impl Host {
         }
     }
 
+    /// Over the cable when the device is at its other end, otherwise through the broker.
     fn publish(&self, device: &PeerName, bytes: Vec<u8>) {
-        match self
-            .publisher
-            .publish(&topic::down(device), bytes, PUBLISH_PATIENCE)
-        {
+        let topic = topic::down(device);
+        let mut publishers = self.carriers.iter().map(|carrier| &carrier.publisher);
+        let published = match publishers.rfind(|publisher| publisher.reaches(&topic)) {
+            Some(publisher) => publisher.publish(&topic, bytes, PUBLISH_PATIENCE),
+            None => Err(PublishError::Down),
+        };
+        match published {
             Ok(()) => {}
             Err(error @ PublishError::Down) => tracing::debug!(%device, %error, "message dropped"),
             Err(error) => tracing::warn!(%device, %error, "message dropped"),

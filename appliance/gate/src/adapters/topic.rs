@@ -5,6 +5,11 @@ use obscura_protocol::identity::PeerName;
 /// Everything devices say to the box.
 pub(super) const ALL_UP: &str = "obscura/v1/+/up";
 
+/// What the device at the other end of a cable says to the box, with its name for `%u`.
+pub(super) const PEER_UP: &str = "obscura/v1/%u/up";
+/// What the box says to that device.
+pub(super) const PEER_DOWN: &str = "obscura/v1/%u/down";
+
 /// What the box says to one device.
 pub(super) fn down(device: &PeerName) -> String {
     format!("obscura/v1/{device}/down")
@@ -19,6 +24,13 @@ pub(super) fn device_of(topic: &str) -> Option<PeerName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cable_and_the_broker_have_the_same_topics() {
+        let device: PeerName = "device-1".parse().unwrap();
+        assert_eq!(PEER_DOWN.replace("%u", "device-1"), down(&device));
+        assert_eq!(device_of(&PEER_UP.replace("%u", "device-1")), Some(device));
+    }
 
     #[test]
     fn reads_only_well_formed_topics() {

@@ -20,6 +20,8 @@ struct File {
     trust: Section,
     #[serde(rename = "broker")]
     _broker: Option<IgnoredAny>,
+    #[serde(rename = "serial")]
+    _serial: Option<IgnoredAny>,
     #[serde(rename = "gate")]
     _gate: Option<IgnoredAny>,
     #[serde(rename = "compute")]

@@ -215,7 +215,7 @@ pub(crate) fn status(status: &VaultStatus, places: &Places) -> String {
         "model          {} {}, manifest {:.16}, parameters {:.16}\n\
          root           {:.16}\n\
          box            {}, receipt key {:.16} (pinned)\n\
-         broker         {}\n",
+         reached by     {}\n",
         status.model_id,
         status.model_version,
         status.model_hash,
@@ -223,7 +223,7 @@ pub(crate) fn status(status: &VaultStatus, places: &Places) -> String {
         status.root_fingerprint,
         places.box_name,
         status.receipt_key_fingerprint,
-        places.broker,
+        places.way,
     );
     let vault = match (status.exists, status.open) {
         (false, _) => "not made yet: `obscura-agent init` or the first `record` makes it",

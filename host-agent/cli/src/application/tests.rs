@@ -199,7 +199,7 @@ fn play(events: Vec<LinkEvent>, act: impl FnOnce(&mut Run<'_>) -> Result<(), Cli
         link: &mut link,
         face: &mut face,
         places: Places {
-            broker: "localhost:8883".into(),
+            way: "broker localhost:8883".into(),
             box_name: "box-1".into(),
         },
         patience: Duration::from_millis(50),
@@ -397,7 +397,7 @@ fn revoke(events: Vec<LinkEvent>) -> (Result<u32, CliError>, Vec<LinkCommand>) {
         told: Vec::new(),
     };
     let places = Places {
-        broker: "localhost:8883".into(),
+        way: "broker localhost:8883".into(),
         box_name: "box-1".into(),
     };
     let patience = Duration::from_millis(50);

@@ -5,17 +5,18 @@ use std::time::Duration;
 use obscura_local::agent::{LinkEvent, OfflineCause};
 use obscura_protocol::message::Phase;
 
-/// Where the broker is and what the box is called.
+/// What lies between this device and its box, and what the box is called.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
-    pub(crate) broker: String,
+    /// "broker HOST:PORT", or which cable.
+    pub(crate) way: String,
     pub(crate) box_name: String,
 }
 
 impl Places {
     /// A line for people, when the event deserves one.
     pub(crate) fn note(&self, event: &LinkEvent) -> Option<String> {
-        let Self { broker, box_name } = self;
+        let Self { way, box_name } = self;
         Some(match event {
             LinkEvent::Offline { cause, retry_in_ms } => {
                 let what = self.offline(*cause);
@@ -25,7 +26,7 @@ impl Places {
                 )
             }
             LinkEvent::Denied => {
-                format!("broker {broker} does not let this device publish: its policy is wrong")
+                format!("{way} does not let this device publish: its policy is wrong")
             }
             LinkEvent::BoxSilent { retry_in_ms } => {
                 let wait = seconds(*retry_in_ms);
@@ -41,9 +42,9 @@ impl Places {
         })
     }
 
-    /// Why there is no way to the broker.
+    /// Why there is no way to the box.
     pub(crate) fn offline(&self, cause: OfflineCause) -> String {
-        format!("broker {} {cause}", self.broker)
+        format!("{} {cause}", self.way)
     }
 
     /// How long the last answer takes.
@@ -101,7 +102,7 @@ mod tests {
     #[test]
     fn tells_how_much_is_computed_whatever_the_box_counts() {
         let places = Places {
-            broker: "b".to_owned(),
+            way: "broker b".to_owned(),
             box_name: "box-1".to_owned(),
         };
         let text = |done, of| places.phase(Phase::Computing { done, of });

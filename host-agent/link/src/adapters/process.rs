@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use obscura_carrier::{CarrierError, CarrierEvent, DownReason, PublishError, mqtt};
+use obscura_carrier::{CarrierError, CarrierEvent, DownReason, PublishError, Publisher};
 use obscura_local::{
     Channel, ChannelError,
     agent::{LinkCommand, LinkEvent, OfflineCause},
@@ -33,7 +33,7 @@ const IDLE: Duration = Duration::from_mins(1);
 #[non_exhaustive]
 pub enum ProcessError {
     /// The carrier cannot work with this configuration.
-    #[error("the connection to the broker cannot be set up")]
+    #[error("the connection to the box cannot be set up")]
     Carrier(#[from] CarrierError),
     /// The socket to the command line failed.
     #[error("the socket to the command line failed")]
@@ -52,7 +52,7 @@ enum Input {
 /// # Errors
 /// [`ProcessError`].
 pub fn run(config: LinkConfig, channel: Channel) -> Result<(), ProcessError> {
-    let (publisher, receiver) = mqtt::connect(&config.mqtt)?;
+    let (publisher, receiver) = obscura_carrier::connect(&config.carrier)?;
     let (input, inputs) = sync_channel(QUEUE);
     forward_carrier(receiver, input.clone());
     forward_commands(channel.try_clone()?, input);
@@ -69,7 +69,7 @@ pub fn run(config: LinkConfig, channel: Channel) -> Result<(), ProcessError> {
     ended
 }
 
-fn forward_carrier(receiver: mqtt::Receiver, input: SyncSender<Input>) {
+fn forward_carrier(receiver: obscura_carrier::Receiver, input: SyncSender<Input>) {
     thread::spawn(move || {
         while let Ok(event) = receiver.recv() {
             if input.send(Input::Carrier(event)).is_err() {
@@ -96,7 +96,7 @@ fn forward_commands(mut channel: Channel, input: SyncSender<Input>) {
 struct Main {
     link: Link,
     journal: FileJournal,
-    publisher: mqtt::Publisher,
+    publisher: Publisher,
     up_topic: String,
     channel: Channel,
     began: Instant,

@@ -88,7 +88,9 @@ struct Document {
     r#box: BoxSection,
     vault: VaultSection,
     #[serde(rename = "broker")]
-    _broker: serde::de::IgnoredAny,
+    _broker: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "serial")]
+    _serial: Option<serde::de::IgnoredAny>,
     #[serde(rename = "link")]
     _link: serde::de::IgnoredAny,
 }

@@ -16,11 +16,17 @@ use rumqttc::{
     StateError, SubscribeFilterInput, SubscribeReasonCode, TlsConfiguration, Transport, ValidatedTopicFilter,
 };
 
-use super::{Inbound, MqttOptions, Outbound, RECEIVE_WINDOW, SEND_QUEUE, backoff::Backoff, tls};
-use crate::{CarrierError, CarrierEvent, DownReason};
+use super::{Inbound, MqttOptions, Outbound, RECEIVE_WINDOW, SEND_QUEUE};
+use crate::{
+    CarrierError, CarrierEvent, DownReason,
+    backoff::Backoff,
+    tls::{self, Credentials},
+};
 
 /// Longest wait for TCP, TLS and the broker's greeting together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Longest wait for the broker to take what is queued when the carrier closes.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -44,7 +50,11 @@ impl Template {
         network.set_tcp_nodelay(true);
         options.set_network_options(network);
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(
-            tls::client_config(from)?,
+            tls::client_config(&Credentials {
+                ca: &from.ca_pem,
+                certificate: &from.certificate_pem,
+                key: &from.key_pem,
+            })?,
         )));
         options.set_clean_start(true);
         options.set_ack_mode(AckMode::Manual);
@@ -104,7 +114,7 @@ impl Pending {
 impl Link {
     /// Runs until the owner is gone.
     pub(super) async fn run(self) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::up_to(LONGEST_PAUSE);
         loop {
             let mut up_at = None;
             let end = self.connection(&mut up_at).await;

@@ -4,9 +4,7 @@
 //! earlier one can be resumed wrongly. Messages are acknowledged to the broker when the owner takes them,
 //! so a slow owner slows the broker down and memory stays bounded.
 
-mod backoff;
 mod connection;
-mod tls;
 
 use std::{
     fmt,

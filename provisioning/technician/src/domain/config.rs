@@ -32,6 +32,26 @@ key = \"mqtt.key.pem\"
     )
 }
 
+/// The `[serial]` table, commented out: ready for whoever lays a cable.
+fn serial_table(when: &str) -> String {
+    format!(
+        "\
+# {when}:
+# uncomment the lines below and keep one of the first two, the port's device file or the serial number of its
+# USB device, which is the same wherever it is plugged in (no defaults). Speed of the line, baud, the same at
+# both ends (default 115200, the least; ports that are USB all the way ignore it). The certificates and the key
+# are those for the broker (no defaults).
+#[serial]
+#port = \"/dev/ttyUSB0\"
+#usb_serial_number = \"\"
+#baud = 115200
+#ca = \"ca.pem\"
+#certificate = \"mqtt.pem\"
+#key = \"mqtt.key.pem\"
+"
+    )
+}
+
 /// `box.toml`.
 pub(crate) fn box_toml(site: &Site) -> String {
     format!(
@@ -46,6 +66,7 @@ name = \"{name}\"
 runtime_dir = \"run\"
 
 {broker}
+{serial}
 [gate]
 # Ed25519 seed that signs this box's messages, one line of 64 hexadecimal digits (no default).
 envelope_key = \"envelope.key\"
@@ -84,6 +105,9 @@ model_dir = \"models\"
         site_id = site.id,
         name = site.box_name,
         broker = broker_table(site),
+        serial = serial_table(
+            "For a device on a serial cable, beside [broker] or without it (then no network is used at all)"
+        ),
         root = site.root_fingerprint,
     )
 }
@@ -107,6 +131,7 @@ envelope_public_key = \"{envelope}\"
 receipt_public_key = \"{receipt}\"
 
 {broker}
+{serial}
 [vault]
 # The file of the secret keys, encrypted under the user's password; made on first use (no default).
 file = \"vault.obk\"
@@ -127,6 +152,7 @@ journal_dir = \"journal\"
         envelope = site.box_envelope,
         receipt = site.box_receipt,
         broker = broker_table(site),
+        serial = serial_table("To reach the box over a serial cable, in place of [broker]"),
         root = site.root_fingerprint,
     )
 }
@@ -217,6 +243,23 @@ pub(crate) mod tests {
             {
                 assert!(line.is_ascii());
             }
+        }
+    }
+
+    #[test]
+    fn the_serial_table_is_valid_once_it_is_uncommented() {
+        let name = "device-1".parse().unwrap();
+        for text in [box_toml(&example_site()), agent_toml(&example_site(), &name)] {
+            let opened: String = text
+                .lines()
+                .map(|line| match line.strip_prefix('#') {
+                    Some(option) if !option.starts_with(' ') => option,
+                    _ => line,
+                })
+                .fold(String::new(), |all, line| all + line + "\n");
+            let value: toml::Table = opened.parse().unwrap();
+            assert_eq!(value["serial"]["key"].as_str(), Some("mqtt.key.pem"));
+            assert_eq!(value["serial"]["baud"].as_integer(), Some(115_200));
         }
     }
 

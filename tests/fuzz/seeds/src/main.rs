@@ -20,6 +20,7 @@ use obscura_protocol::{
     identity::{ClientId, Digest, Identity, JobId, PeerName, SessionId, SiteId},
     job::{FloorKind, Receipt, Signed, Ticket},
     message::{BoxMessage, DeviceMessage, KeyState, Lane, Limits, ModelOffer, Phase, Refusal},
+    serial::frame::{self, Body, Epoch, Frame},
     transfer::{ChunkSet, ObjectHeader, ObjectKind},
 };
 use obscura_sealed::{Cost, seal};
@@ -51,6 +52,7 @@ fn main() -> Outcome {
     bundles(&corpus)?;
     payload(&corpus)?;
     local(&corpus)?;
+    frames(&corpus)?;
     for (name, len) in [
         ("one-chunk", 1_u64),
         ("nine-chunks", 9 << 18),
@@ -78,6 +80,46 @@ fn object() -> ObjectHeader {
         client: CLIENT,
         parameter_hash: Digest([0x0e; 32]),
     }
+}
+
+/// Lines to an end of epoch 22, behind the length of the pieces they arrive in.
+fn frames(corpus: &Corpus) -> Outcome {
+    let hello = Body::Hello { version: 1 };
+    let ack = Body::Ack {
+        received: 0,
+        limit: 65_536,
+        gap: None,
+    };
+    let behind = Body::Ack {
+        received: 1024,
+        limit: 65_536,
+        gap: Some(0),
+    };
+    let first = Body::Data {
+        offset: 0,
+        round: 0,
+        payload: &[0, 1, 2, 0, 255],
+    };
+    let gap = Body::Data {
+        offset: 300,
+        round: 0,
+        payload: &[7; 300],
+    };
+    let lines: [(&str, &[Body<'_>]); 4] = [
+        ("greeting", &[hello, ack]),
+        ("stream", &[hello, ack, first, behind]),
+        ("loss", &[hello, ack, first, gap, Body::Ping]),
+        ("goodbye", &[hello, first, Body::Close]),
+    ];
+    for (name, bodies) in lines {
+        let mut line = vec![63];
+        for &body in bodies {
+            let (from, to) = (Epoch::from_random(11), Some(Epoch::from_random(22)));
+            frame::encode(&Frame { from, to, body }, &mut line);
+        }
+        corpus.write("frame", name, &line)?;
+    }
+    Ok(())
 }
 
 fn messages(corpus: &Corpus) -> Outcome {

@@ -1,4 +1,4 @@
-//! A real Mosquitto with a throw-away authority, for the carrier's tests.
+//! A real Mosquitto, for the carrier's tests.
 #![expect(clippy::unwrap_used, reason = "a broken test environment must fail loudly")]
 
 use std::{
@@ -11,38 +11,14 @@ use std::{
 };
 
 use obscura_carrier::mqtt::MqttOptions;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use zeroize::Zeroizing;
+
+use crate::authority::Authority;
 
 /// Where Debian installs the broker.
 const MOSQUITTO: &str = "/usr/sbin/mosquitto";
 
-/// An authority that signs what the test asks for.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
-
 impl Authority {
-    pub(crate) fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "throw-away authority");
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    pub(crate) fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    /// Certificate and key for `name`, valid for the loopback address.
-    pub(crate) fn issue(&self, name: &str) -> (String, String) {
-        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        (certificate.pem(), key.serialize_pem())
-    }
-
     /// Options of a client called `name` that trusts this authority.
     pub(crate) fn options(&self, port: u16, name: &str, subscribe: &[&str]) -> MqttOptions {
         let (certificate, key) = self.issue(name);
