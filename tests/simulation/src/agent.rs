@@ -38,6 +38,8 @@ const MAX_WANTED: usize = 16;
 
 /// Attempts before a job is given up.
 const JOB_ATTEMPTS: u32 = 5;
+/// After the faults: until what the box says of a damaged message has come to its device.
+const AFTERMATH_MS: u64 = 5_000;
 /// Losses of the keys before they are given up.
 const KEY_LOSSES: u32 = 5;
 /// Hellos the box could not read before the device is given up.
@@ -393,7 +395,7 @@ impl World {
                     code,
                     Refusal::Internal | Refusal::UnknownKey | Refusal::HashMismatch
                 );
-                let explained = lost || damaged && self.now < self.plan.quiet_from_ms;
+                let explained = lost || damaged && self.now < self.plan.quiet_from_ms + AFTERMATH_MS;
                 self.judge_refusal(device, explained, if lost { KEY_LOSSES } else { HELLOS });
                 Word::Refused
             }

@@ -36,6 +36,8 @@ struct Running {
     item: Option<(JobId, u32)>,
     /// It never ends by itself.
     hangs: bool,
+    /// The gate does not want it any more.
+    unwanted: bool,
 }
 
 /// Compute's process and its connection to the gate.
@@ -117,11 +119,17 @@ impl World {
         }
         self.note(0, "dies", "compute", 0);
         self.counts.one(Count::ComputeRestarts);
+        let unwanted = self.compute.task.is_some_and(|running| running.unwanted);
         self.compute_is_left();
         self.compute.cache.clear();
         let back = self.now + self.random.between(300, 8_000);
         self.at(back, Happening::ComputeStarts);
+        let (before, refused) = (self.gate.items(), self.gate.refused);
         self.gate_takes(Event::ComputeDown);
+        let forgotten = self.gate.items() < before && self.gate.refused == refused && !unwanted;
+        if forgotten && self.gate.process.is_some() {
+            self.broke(Invariant::NotForgotten);
+        }
     }
 
     /// The gate gives a task.
@@ -156,6 +164,7 @@ impl World {
             number: self.compute.tasks,
             item,
             hangs: false,
+            unwanted: false,
         });
     }
 
@@ -238,6 +247,9 @@ impl World {
             self.runs(Some((job, item)));
             let after = self.random.between(1, 500);
             self.finish(after, job, item, Err(ItemFault::Cancelled));
+        }
+        if let Some(running) = &mut self.compute.task {
+            running.unwanted = of == job;
         }
     }
 

@@ -67,8 +67,17 @@ pub(crate) struct BoxSide {
     pub(crate) taken: BTreeSet<u64>,
     /// Items that this process answered.
     pub(crate) answered: BTreeSet<(JobId, u32)>,
+    /// How often it refused something.
+    pub(crate) refused: u64,
     /// Moments are only ever compared with each other.
     began: Option<Instant>,
+}
+
+impl BoxSide {
+    /// Items that wait or are computed.
+    pub(crate) fn items(&self) -> usize {
+        self.process.as_ref().map_or(0, |gate| gate.held().items)
+    }
 }
 
 struct Seeded(Random);
@@ -226,6 +235,7 @@ impl World {
             Effect::Note(Note::ItemAnswered { job, item, .. }) => {
                 self.gate.answered.insert((job, item));
             }
+            Effect::Note(Note::Refused { .. } | Note::ItemDead { .. }) => self.gate.refused += 1,
             Effect::Ready(_) | Effect::Note(_) => {}
         }
     }

@@ -34,6 +34,9 @@ pub enum Invariant {
     /// Compute was given an item that the same gate had answered.
     #[error("compute was given an item that was answered")]
     EvaluatedOnce,
+    /// The gate lost an item it was to have evaluated, and told nobody.
+    #[error("an item was forgotten when compute died")]
+    NotForgotten,
     /// Compute was given a task while it had one.
     #[error("compute was given two tasks at once")]
     OneTask,

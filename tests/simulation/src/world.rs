@@ -227,11 +227,8 @@ impl World {
         self.now > self.plan.quiet_from_ms
             && self.compute.is_idle()
             && self.devices.iter().all(Device::is_finished)
-            && self
-                .gate
-                .process
-                .as_ref()
-                .is_some_and(|gate| gate.held().items == 0)
+            && self.gate.process.is_some()
+            && self.gate.items() == 0
     }
 
     fn happens(&mut self, happening: Happening) {
