@@ -6,6 +6,8 @@
 mod authority;
 #[path = "../../../protocol/carrier/tests/support/cable.rs"]
 mod cable;
+#[path = "../../../protocol/carrier/tests/support/wiring.rs"]
+mod wiring;
 
 use std::{
     fs,
@@ -17,7 +19,7 @@ use std::{
 };
 
 use authority::Authority;
-use cable::{Cable, options};
+use cable::Cable;
 use obscura_carrier::{
     CarrierEvent,
     serial::{self, End, Publisher, Receiver, SerialOptions},
@@ -33,6 +35,7 @@ use obscura_protocol::{
     session::{Session, opening_header},
     transfer::{ObjectHeader, ObjectKind, chunk_range},
 };
+use wiring::options;
 use zeroize::Zeroizing;
 
 const PATIENCE: Duration = Duration::from_secs(20);

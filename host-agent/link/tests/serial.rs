@@ -6,6 +6,8 @@
 mod authority;
 #[path = "../../../protocol/carrier/tests/support/cable.rs"]
 mod cable;
+#[path = "../../../protocol/carrier/tests/support/wiring.rs"]
+mod wiring;
 
 use std::{
     fs,
@@ -15,7 +17,7 @@ use std::{
 };
 
 use authority::Authority;
-use cable::{Cable, options};
+use cable::Cable;
 use obscura_carrier::{
     CarrierEvent,
     serial::{self, End, Publisher, Receiver},
@@ -30,6 +32,7 @@ use obscura_protocol::{
     message::{BoxMessage, DeviceMessage, Limits},
     session::opening_header,
 };
+use wiring::options;
 use zeroize::Zeroizing;
 
 const PATIENCE: Duration = Duration::from_secs(20);

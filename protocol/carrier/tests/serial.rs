@@ -6,15 +6,18 @@
 mod authority;
 #[path = "support/cable.rs"]
 mod cable;
+#[path = "support/wiring.rs"]
+mod wiring;
 
 use std::time::{Duration, Instant};
 
 use authority::Authority;
-use cable::{Cable, MAX_MESSAGE_BYTES, options};
+use cable::Cable;
 use obscura_carrier::{
     CarrierEvent, DownReason, PublishError,
     serial::{self, End, Publisher, Receiver},
 };
+use wiring::{MAX_MESSAGE_BYTES, options};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const UP: &str = "obscura/v1/device-1/up";

@@ -12,7 +12,6 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use obscura_carrier::serial::{End, PortName, SerialOptions};
 use rustix::{
     event::{EventfdFlags, PollFd, PollFlags, eventfd, poll},
     fs::{Mode, OFlags},
@@ -20,12 +19,6 @@ use rustix::{
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{OptionalActions, tcgetattr, tcsetattr},
 };
-use zeroize::Zeroizing;
-
-use crate::authority::Authority;
-
-/// Largest message of the tests.
-pub(crate) const MAX_MESSAGE_BYTES: usize = 300 * 1024;
 
 /// One pseudo-terminal: the side a carrier opens by its name, and the side the cable holds.
 struct Terminal {
@@ -192,29 +185,5 @@ fn carry(bytes: &[u8], one_in: u64, dice: &mut u64, out: &mut Vec<u8>) {
             (0, bit) => out.push(byte ^ (1 << bit)),
             _ => out.push(byte),
         }
-    }
-}
-
-/// Options of one end of `cable`.
-pub(crate) fn options(authority: &Authority, cable: &Cable, name: &str, end: End) -> SerialOptions {
-    let (certificate, key) = authority.issue(name);
-    let (path, publish, receive) = match end {
-        End::Box => ("box", "down", "up"),
-        End::Device { .. } => ("device", "up", "down"),
-    };
-    let own = match end {
-        End::Box => "%u",
-        End::Device { .. } => name,
-    };
-    SerialOptions {
-        port: PortName::Path(cable.end(path)),
-        baud: 115_200,
-        end,
-        ca_pem: authority.pem().into_bytes(),
-        certificate_pem: certificate.into_bytes(),
-        key_pem: Zeroizing::new(key.into_bytes()),
-        publish_topic: format!("obscura/v1/{own}/{publish}"),
-        receive_topic: format!("obscura/v1/{own}/{receive}"),
-        max_message_bytes: MAX_MESSAGE_BYTES,
     }
 }
