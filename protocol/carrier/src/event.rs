@@ -119,6 +119,32 @@ pub enum PublishError {
     Closed,
 }
 
+/// Queues a message, waiting up to `patience` while the queue is full.
+pub(crate) fn queue<T>(
+    queue: &flume::Sender<T>,
+    message: T,
+    patience: std::time::Duration,
+) -> Result<(), PublishError> {
+    let started = std::time::Instant::now();
+    queue
+        .send_timeout(message, patience)
+        .map_err(|error| match error {
+            flume::SendTimeoutError::Timeout(_) => PublishError::Full {
+                waited_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            },
+            flume::SendTimeoutError::Disconnected(_) => PublishError::Closed,
+        })
+}
+
+impl From<flume::RecvTimeoutError> for ReceiveError {
+    fn from(error: flume::RecvTimeoutError) -> Self {
+        match error {
+            flume::RecvTimeoutError::Timeout => Self::Timeout,
+            flume::RecvTimeoutError::Disconnected => Self::Closed,
+        }
+    }
+}
+
 /// Why no event came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -37,7 +37,7 @@ impl Gate {
     /// Tells every device whose next item moved how many are still before it.
     pub(super) fn report_queue(&mut self) {
         let mut seen = BTreeSet::new();
-        let order = self.work.items.order().into_iter().enumerate();
+        let order = self.work.items.order().enumerate();
         let heads = order.filter(|(_, (device, item))| seen.insert((*device, item.lane())));
         let moved: Vec<_> = heads
             .map(|(before, (device, item))| {
@@ -110,7 +110,7 @@ impl Gate {
             };
             places.insert((computed.device.clone(), computed.item.job), place);
         }
-        for (before, (device, item)) in self.work.items.order().into_iter().enumerate() {
+        for (before, (device, item)) in self.work.items.order().enumerate() {
             let model = self.jobs.find(device, item.job).map(|job| job.model_hash);
             let each = model.and_then(|model| self.work.speed.of(&model));
             until = until.zip(each).map(|(until, each)| until.saturating_add(each));

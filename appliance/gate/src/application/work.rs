@@ -229,10 +229,10 @@ impl Work {
             let phase = |(done, of)| Phase::Computing { done, of };
             return Some(computed.moved.map_or(Phase::Queued { ahead: 0 }, phase));
         }
-        let order = self.items.order();
-        let mut order = order.into_iter();
-        let before =
-            order.position(|(owner, item)| owner == device && item.job == job && item.index == index)?;
+        let before = self
+            .items
+            .order()
+            .position(|(owner, item)| owner == device && item.job == job && item.index == index)?;
         Some(Phase::Queued {
             ahead: self.ahead(before),
         })

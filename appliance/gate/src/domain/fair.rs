@@ -100,20 +100,21 @@ impl<K: Ord + Clone, T> FairQueue<K, T> {
     }
 
     /// All entries in the order in which they will be served if nothing is added.
-    pub fn order(&self) -> Vec<(&K, &T)> {
+    pub fn order(&self) -> impl Iterator<Item = (&K, &T)> {
         let queues = self
             .turns
             .iter()
             .filter_map(|owner| self.queues.get_key_value(owner));
         let mut waiting: VecDeque<_> = queues.map(|(owner, queue)| (owner, queue.iter())).collect();
-        let mut order = Vec::new();
-        while let Some((owner, mut entries)) = waiting.pop_front() {
-            if let Some(entry) = entries.next() {
-                order.push((owner, entry));
-                waiting.push_back((owner, entries));
+        std::iter::from_fn(move || {
+            while let Some((owner, mut entries)) = waiting.pop_front() {
+                if let Some(entry) = entries.next() {
+                    waiting.push_back((owner, entries));
+                    return Some((owner, entry));
+                }
             }
-        }
-        order
+            None
+        })
     }
 
     /// Whether nobody waits.
@@ -160,7 +161,7 @@ mod tests {
             for _ in 0..before {
                 queue.pop();
             }
-            let told: Vec<_> = queue.order().into_iter().map(|(owner, entry)| (*owner, *entry)).collect();
+            let told: Vec<_> = queue.order().map(|(owner, entry)| (*owner, *entry)).collect();
             let served: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
             prop_assert_eq!(told, served);
             prop_assert!(queue.is_empty());

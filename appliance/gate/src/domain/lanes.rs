@@ -87,25 +87,18 @@ impl<K: Ord + Clone, T> Lanes<K, T> {
     }
 
     /// All entries in the order in which they will be served if nothing is added.
-    pub fn order(&self) -> Vec<(&K, &T)> {
-        let (mut urgent, mut routine) = (self.urgent.order().into_iter(), self.routine.order().into_iter());
-        let (mut next_urgent, mut next_routine) = (urgent.next(), routine.next());
+    pub fn order(&self) -> impl Iterator<Item = (&K, &T)> {
+        let (mut urgent, mut routine) = (self.urgent.order().peekable(), self.routine.order().peekable());
         let mut in_a_row = self.in_a_row;
-        let mut order = Vec::new();
-        loop {
-            let turn_of_routine = in_a_row >= URGENT_IN_A_ROW || next_urgent.is_none();
-            if turn_of_routine && let Some(entry) = next_routine.take() {
+        std::iter::from_fn(move || {
+            let turn_of_routine = in_a_row >= URGENT_IN_A_ROW || urgent.peek().is_none();
+            if turn_of_routine && let Some(entry) = routine.next() {
                 in_a_row = 0;
-                next_routine = routine.next();
-                order.push(entry);
-            } else if let Some(entry) = next_urgent.take() {
-                in_a_row = URGENT_IN_A_ROW.min(in_a_row + 1);
-                next_urgent = urgent.next();
-                order.push(entry);
-            } else {
-                return order;
+                return Some(entry);
             }
-        }
+            in_a_row = URGENT_IN_A_ROW.min(in_a_row + 1);
+            urgent.next()
+        })
     }
 }
 
@@ -171,7 +164,7 @@ mod tests {
             for _ in 0..before {
                 queue.pop();
             }
-            let told: Vec<_> = queue.order().into_iter().map(|(owner, entry)| (*owner, *entry)).collect();
+            let told: Vec<_> = queue.order().map(|(owner, entry)| (*owner, *entry)).collect();
             let served: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
             prop_assert_eq!(told, served);
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use obscura_local::agent::LinkEvent;
 use obscura_protocol::{
     CURRENT_VERSION, MIN_VERSION, envelope,
+    identity::JobId,
     message::{BoxMessage, DeviceMessage, KeyState},
     session::{Session, opening_header},
     transfer::MAX_CHUNKS,
@@ -15,7 +16,7 @@ use super::{
     link::{About, ITEM_PATIENCE, KEYS_PATIENCE, Link, Revocation, Way},
 };
 use crate::domain::{
-    job::Stage,
+    job::{Job, Stage},
     upload::{self, Upload},
 };
 
@@ -157,6 +158,19 @@ impl Link {
             .ok_or(DropReason::Unasked)
     }
 
+    /// A job of ours the box speaks of: its patience begins anew.
+    fn lives(&mut self, now: Duration, job: JobId) -> Result<&mut Job, DropReason> {
+        let known = self.jobs.find(job).ok_or(DropReason::Unasked)?;
+        known.refresh(now + ITEM_PATIENCE);
+        Ok(known)
+    }
+
+    /// An item has its answer, or will have none; once only.
+    fn ends(&mut self, now: Duration, job: JobId, index: u32) -> Result<(), DropReason> {
+        let first = self.lives(now, job)?.answer(index);
+        first.then_some(()).ok_or(DropReason::Unasked)
+    }
+
     fn job_message(
         &mut self,
         now: Duration,
@@ -183,25 +197,15 @@ impl Link {
                 out.push(Effect::Tell(LinkEvent::Sent { job, sent_bytes }));
             }
             BoxMessage::Progress { job, index, phase } => {
-                self.jobs
-                    .find(job)
-                    .ok_or(DropReason::Unasked)?
-                    .refresh(now + ITEM_PATIENCE);
+                self.lives(now, job)?;
                 out.push(Effect::Tell(LinkEvent::Progress { job, index, phase }));
             }
             BoxMessage::Outlook { job, ahead, left_s } => {
-                self.jobs
-                    .find(job)
-                    .ok_or(DropReason::Unasked)?
-                    .refresh(now + ITEM_PATIENCE);
+                self.lives(now, job)?;
                 out.push(Effect::Tell(LinkEvent::Outlook { job, ahead, left_s }));
             }
             BoxMessage::Dead { job, index, code } => {
-                let known = self.jobs.find(job).ok_or(DropReason::Unasked)?;
-                known.refresh(now + ITEM_PATIENCE);
-                if !known.answer(index) {
-                    return Err(DropReason::Unasked);
-                }
+                self.ends(now, job, index)?;
                 out.push(Effect::Tell(LinkEvent::ItemDead { job, index, code }));
             }
             BoxMessage::Answer {
@@ -210,11 +214,7 @@ impl Link {
                 bytes,
                 receipt,
             } => {
-                let known = self.jobs.find(job).ok_or(DropReason::Unasked)?;
-                known.refresh(now + ITEM_PATIENCE);
-                if !known.answer(index) {
-                    return Err(DropReason::Unasked);
-                }
+                self.ends(now, job, index)?;
                 out.push(Effect::Tell(LinkEvent::Answer {
                     job,
                     index,

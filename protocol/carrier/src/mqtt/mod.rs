@@ -19,7 +19,7 @@ use std::{
 use rumqttc::ManualAck;
 use zeroize::Zeroizing;
 
-use crate::{CarrierError, CarrierEvent, PublishError, ReceiveError};
+use crate::{CarrierError, CarrierEvent, PublishError, ReceiveError, event::queue};
 
 /// Messages taken for sending and not yet handed to the connection.
 const SEND_QUEUE: usize = 16;
@@ -147,19 +147,11 @@ impl Publisher {
         if !self.is_up() {
             return Err(PublishError::Down);
         }
-        let started = Instant::now();
         let message = Outbound::Publish {
             topic: topic.to_owned(),
             payload,
         };
-        self.queue
-            .send_timeout(message, patience)
-            .map_err(|error| match error {
-                flume::SendTimeoutError::Timeout(_) => PublishError::Full {
-                    waited_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-                },
-                flume::SendTimeoutError::Disconnected(_) => PublishError::Closed,
-            })
+        queue(&self.queue, message, patience)
     }
 
     /// Whether there is a connection now.
@@ -199,10 +191,7 @@ impl Receiver {
     /// [`ReceiveError`].
     pub fn recv_timeout(&self, patience: Duration) -> Result<CarrierEvent, ReceiveError> {
         let inbound = self.events.recv_timeout(patience);
-        inbound.map(Inbound::take).map_err(|error| match error {
-            flume::RecvTimeoutError::Timeout => ReceiveError::Timeout,
-            flume::RecvTimeoutError::Disconnected => ReceiveError::Closed,
-        })
+        Ok(inbound?.take())
     }
 }
 

@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 
 pub use port::PortName;
 
-use crate::{CarrierError, CarrierEvent, PublishError, ReceiveError, tls::Credentials};
+use crate::{CarrierError, CarrierEvent, PublishError, ReceiveError, event::queue, tls::Credentials};
 
 /// Messages taken for sending and not yet handed to the connection.
 const SEND_QUEUE: usize = 16;
@@ -207,19 +207,13 @@ impl Publisher {
         if !self.reaches(topic) {
             return Err(PublishError::Down);
         }
-        let started = Instant::now();
         let message = Outbound::Publish {
             topic: topic.to_owned(),
             payload,
         };
-        let queued = self.queue.send_timeout(message, patience);
+        let queued = queue(&self.queue, message, patience);
         self.shared.wake();
-        queued.map_err(|error| match error {
-            flume::SendTimeoutError::Timeout(_) => PublishError::Full {
-                waited_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            },
-            flume::SendTimeoutError::Disconnected(_) => PublishError::Closed,
-        })
+        queued
     }
 
     /// Whether `topic` is that of the other end now.
@@ -267,10 +261,7 @@ impl Receiver {
     /// [`ReceiveError`].
     pub fn recv_timeout(&self, patience: Duration) -> Result<CarrierEvent, ReceiveError> {
         let event = self.events.recv_timeout(patience);
-        event.map(|event| self.take(event)).map_err(|error| match error {
-            flume::RecvTimeoutError::Timeout => ReceiveError::Timeout,
-            flume::RecvTimeoutError::Disconnected => ReceiveError::Closed,
-        })
+        Ok(self.take(event?))
     }
 
     /// Events that arrived and are not yet taken.
