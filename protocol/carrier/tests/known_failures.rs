@@ -1,35 +1,21 @@
 //! Failures known of MQTT clients and brokers, each provoked against a real Mosquitto. `README.md` lists them all.
 
-#![expect(clippy::unwrap_used, reason = "a broken test environment must fail loudly")]
-
 #[path = "support/authority.rs"]
 mod authority;
 #[path = "support/broker.rs"]
 mod broker;
+#[path = "support/ends.rs"]
+mod ends;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use authority::Authority;
 use broker::Mosquitto;
-use obscura_carrier::{
-    CarrierEvent,
-    mqtt::{self, Publisher, Receiver},
-};
+use ends::{PATIENCE, next, pair, wait_up};
+use obscura_carrier::{CarrierEvent, mqtt::Receiver};
 
-const PATIENCE: Duration = Duration::from_secs(20);
 const UP: &str = "obscura/v1/device-1/up";
 const DOWN: &str = "obscura/v1/device-1/down";
-
-fn next(receiver: &Receiver) -> CarrierEvent {
-    receiver.recv_timeout(PATIENCE).unwrap()
-}
-
-fn wait_up(receiver: &Receiver) {
-    let deadline = Instant::now() + PATIENCE;
-    while next(receiver) != CarrierEvent::Up {
-        assert!(Instant::now() < deadline);
-    }
-}
 
 /// The next message's first byte.
 fn number(receiver: &Receiver) -> u8 {
@@ -37,14 +23,6 @@ fn number(receiver: &Receiver) -> u8 {
         CarrierEvent::Message { payload, .. } => payload[0],
         other => panic!("expected a message, got {other:?}"),
     }
-}
-
-fn pair(authority: &Authority, port: u16) -> [(Publisher, Receiver); 2] {
-    let box_end = mqtt::connect(&authority.options(port, "box-1", &["obscura/v1/+/up"])).unwrap();
-    let device_end = mqtt::connect(&authority.options(port, "device-1", &[DOWN])).unwrap();
-    wait_up(&box_end.1);
-    wait_up(&device_end.1);
-    [box_end, device_end]
 }
 
 /// Publishing from the thread that also receives must not wait for itself, and what comes in must not starve what

@@ -1,50 +1,24 @@
 //! The MQTT carrier against a real Mosquitto with TLS, client certificates and a topic policy.
 
-#![expect(clippy::unwrap_used, reason = "a broken test environment must fail loudly")]
-
 #[path = "support/authority.rs"]
 mod authority;
 #[path = "support/broker.rs"]
 mod broker;
+#[path = "support/ends.rs"]
+mod ends;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use authority::Authority;
 use broker::Mosquitto;
-use obscura_carrier::{
-    CarrierEvent, DownReason, PublishError,
-    mqtt::{self, Publisher, Receiver},
-};
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The next event.
-fn next(receiver: &Receiver) -> CarrierEvent {
-    receiver.recv_timeout(PATIENCE).unwrap()
-}
-
-fn wait_up(receiver: &Receiver) {
-    let deadline = Instant::now() + PATIENCE;
-    while next(receiver) != CarrierEvent::Up {
-        assert!(Instant::now() < deadline);
-    }
-}
+use ends::{PATIENCE, next, pair, wait_up};
+use obscura_carrier::{CarrierEvent, DownReason, PublishError, mqtt};
 
 fn message(topic: &str, payload: &[u8]) -> CarrierEvent {
     CarrierEvent::Message {
         topic: topic.to_owned(),
         payload: payload.to_vec(),
     }
-}
-
-/// A box and a device, both connected.
-fn pair(authority: &Authority, port: u16) -> [(Publisher, Receiver); 2] {
-    let box_end = mqtt::connect(&authority.options(port, "box-1", &["obscura/v1/+/up"])).unwrap();
-    let device = authority.options(port, "device-1", &["obscura/v1/device-1/down"]);
-    let device_end = mqtt::connect(&device).unwrap();
-    wait_up(&box_end.1);
-    wait_up(&device_end.1);
-    [box_end, device_end]
 }
 
 #[test]
