@@ -1,16 +1,24 @@
-//! The input contract: the only place the agent learns what a record is and what a result means.
+//! The input contract: the only place the agent learns what the model reads and what a result means.
 //!
-//! [`Contract::from_json`] reads and checks it whole; [`quantise`] turns a record into the circuit's
-//! integers. Nothing here comes from a patient.
+//! [`Contract::from_json`] reads and checks it whole. A model reads records ([`RecordContract`], [`quantise`]) or
+//! images ([`ImageContract`]); both turn what they read into the circuit's integers. Nothing here comes from a
+//! patient.
 
 mod check;
+mod fields;
+mod image;
 mod json;
 pub mod quantise;
 
+pub use fields::{Code, Decision, Field, Input, Kind, RecordContract};
+pub use image::{Channel, Class, ImageContract, Map, Scores, WrongCount};
+
 /// Largest contract file, bytes.
 pub const MAX_CONTRACT_BYTES: usize = 256 * 1024;
-/// Format number this program reads.
-pub const FORMAT: u32 = 1;
+/// Format number of a contract for records.
+pub const RECORD_FORMAT: u32 = 1;
+/// Format number of a contract for images.
+pub const IMAGE_FORMAT: u32 = 2;
 
 /// Why a contract is not acceptable.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +34,7 @@ pub enum ContractError {
     #[error("contract is not of the expected JSON form")]
     PeerJson(#[from] serde_json::Error),
     /// The file is of another format.
-    #[error("contract has format {got}, this program reads format {FORMAT}")]
+    #[error("contract has format {got}, this program reads formats {RECORD_FORMAT} and {IMAGE_FORMAT}")]
     PeerFormat {
         /// Format found.
         got: u32,
@@ -37,17 +45,19 @@ pub enum ContractError {
         /// The rule that does not hold.
         rule: &'static str,
     },
-    /// A value of one field is not allowed.
-    #[error("contract field {field} is not acceptable: {rule}")]
-    PeerField {
-        /// The field's number, from 0.
-        field: usize,
+    /// A value of one field, colour channel or class is not allowed.
+    #[error("contract {part} {number} is not acceptable: {rule}")]
+    PeerPart {
+        /// "field", "channel" or "class".
+        part: &'static str,
+        /// Its number, from 0.
+        number: usize,
         /// The rule that does not hold.
         rule: &'static str,
     },
 }
 
-/// What a record is and what a result means.
+/// What a model reads and what its results mean.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contract {
     model_id: String,
@@ -55,74 +65,16 @@ pub struct Contract {
     intended_use: String,
     not_for: String,
     warning: String,
-    scale_bits: u32,
-    fields: Vec<Field>,
-    score_scale: u64,
-    probability_scale: u64,
-    score_threshold: i64,
-    positive: Verdict,
-    negative: Verdict,
+    reads: Reads,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Verdict {
-    label: String,
-    text: String,
-}
-
-/// One field of a record.
-///
-/// Invariant: a number has one input; a code has one value per input.
+/// What a model reads.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Field {
-    name: String,
-    label: String,
-    unit: String,
-    help: String,
-    kind: Kind,
-    inputs: Vec<Input>,
-}
-
-/// What values a field takes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Kind {
-    /// A number within bounds.
-    Number {
-        /// Smallest allowed.
-        min: f64,
-        /// Largest allowed.
-        max: f64,
-    },
-    /// One of a few words.
-    Code(Vec<Code>),
-}
-
-/// One word a field may hold.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Code {
-    word: String,
-    label: String,
-    /// One per input of the field.
-    values: Vec<f64>,
-}
-
-/// One integer of the circuit's input and how it is made: `floor((value - offset) * factor + 0.5)`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Input {
-    name: String,
-    offset: f64,
-    factor: f64,
-}
-
-/// What a score means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision<'a> {
-    /// Whether the score is at or above the threshold.
-    pub positive: bool,
-    /// The decision in a few words.
-    pub label: &'a str,
-    /// What to do with it.
-    pub text: &'a str,
+pub enum Reads {
+    /// Records of fields.
+    Record(RecordContract),
+    /// Images, as patches.
+    Image(ImageContract),
 }
 
 impl Contract {
@@ -136,7 +88,7 @@ impl Contract {
                 got_bytes: bytes.len(),
             });
         }
-        let contract = Self::from(json::parse(bytes)?);
+        let contract = json::parse(bytes)?;
         contract.check()?;
         Ok(contract)
     }
@@ -166,111 +118,32 @@ impl Contract {
         &self.warning
     }
 
-    /// Fractional bits of the circuit's inputs.
-    pub fn scale_bits(&self) -> u32 {
-        self.scale_bits
+    /// What the model reads.
+    pub fn reads(&self) -> &Reads {
+        &self.reads
     }
 
-    /// The fields of a record, in the circuit's order.
-    pub fn fields(&self) -> &[Field] {
-        &self.fields
-    }
-
-    /// Integers the circuit takes.
-    pub fn input_len(&self) -> usize {
-        self.fields.iter().map(|field| field.inputs.len()).sum()
-    }
-
-    /// What a score of 1.0 is as an integer.
-    pub fn score_scale(&self) -> u64 {
-        self.score_scale
-    }
-
-    /// What a probability of 1.0 is as an integer.
-    pub fn probability_scale(&self) -> u64 {
-        self.probability_scale
-    }
-
-    /// The score from which a decision is positive.
-    pub fn score_threshold(&self) -> i64 {
-        self.score_threshold
-    }
-
-    /// What `score` means.
-    pub fn decision(&self, score: i64) -> Decision<'_> {
-        let positive = score >= self.score_threshold;
-        let verdict = if positive { &self.positive } else { &self.negative };
-        Decision {
-            positive,
-            label: &verdict.label,
-            text: &verdict.text,
-        }
-    }
-}
-
-impl Field {
-    /// Name in records.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Name for people.
-    pub fn label(&self) -> &str {
-        &self.label
-    }
-
-    /// Unit, empty for codes and bare numbers.
-    pub fn unit(&self) -> &str {
-        &self.unit
-    }
-
-    /// How to find the value.
-    pub fn help(&self) -> &str {
-        &self.help
-    }
-
-    /// What values it takes.
-    pub fn kind(&self) -> &Kind {
-        &self.kind
-    }
-
-    /// Smallest and largest number, `None` for codes.
-    pub fn range(&self) -> Option<(f64, f64)> {
-        match self.kind {
-            Kind::Number { min, max } => Some((min, max)),
-            Kind::Code(_) => None,
+    /// Its part on records, when the model reads those.
+    pub fn record(&self) -> Option<&RecordContract> {
+        match &self.reads {
+            Reads::Record(record) => Some(record),
+            Reads::Image(_) => None,
         }
     }
 
-    /// The words it takes; empty for numbers.
-    pub fn codes(&self) -> &[Code] {
-        match &self.kind {
-            Kind::Number { .. } => &[],
-            Kind::Code(codes) => codes,
+    /// Its part on images, when the model reads those.
+    pub fn image(&self) -> Option<&ImageContract> {
+        match &self.reads {
+            Reads::Record(_) => None,
+            Reads::Image(image) => Some(image),
         }
     }
 
-    /// The circuit's integers it gives.
-    pub fn inputs(&self) -> &[Input] {
-        &self.inputs
-    }
-}
-
-impl Code {
-    /// The word in records.
-    pub fn code(&self) -> &str {
-        &self.word
-    }
-
-    /// The word for people.
-    pub fn label(&self) -> &str {
-        &self.label
-    }
-}
-
-impl Input {
-    /// Name of the integer, for the model card.
-    pub fn name(&self) -> &str {
-        &self.name
+    /// Smallest and largest integer each input of the circuit can get.
+    pub fn input_bounds(&self) -> Vec<(i64, i64)> {
+        match &self.reads {
+            Reads::Record(record) => record.input_bounds(),
+            Reads::Image(image) => image.input_bounds(),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Golden vectors: records with the integers and results the circuit must give.
+//! Golden vectors: records or patches with the integers and results the circuit must give.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,10 @@ use crate::{contract::quantise::FieldValue, record::RecordJson};
 
 /// Largest file of golden vectors, bytes.
 pub const MAX_GOLDEN_BYTES: usize = 1024 * 1024;
-/// Format number this program reads.
-pub const FORMAT: u32 = 1;
+/// Format number of golden records.
+pub const RECORD_FORMAT: u32 = 1;
+/// Format number of golden patches.
+pub const PATCH_FORMAT: u32 = 2;
 
 /// Why golden vectors are not acceptable.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +27,9 @@ pub enum GoldenError {
     #[error("golden vectors are not of the expected JSON form")]
     PeerJson(#[from] serde_json::Error),
     /// The file is of another format.
-    #[error("golden vectors have format {got}, this program reads format {FORMAT}")]
+    #[error(
+        "golden vectors have format {got}, this program reads formats {RECORD_FORMAT} and {PATCH_FORMAT}"
+    )]
     PeerFormat {
         /// Format found.
         got: u32,
@@ -37,8 +41,23 @@ pub enum GoldenError {
 
 /// The golden vectors of a payload.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Golden {
-    vectors: Vec<GoldenVector>,
+pub enum Golden {
+    /// Records; the first two of a clinical model are a healthy and an ill reference person.
+    Records(Vec<GoldenVector>),
+    /// Patches of images.
+    Patches(Vec<GoldenPatch>),
+}
+
+/// The inputs of one patch and what must come of them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoldenPatch {
+    /// Where the patch is from.
+    pub name: String,
+    /// The circuit's inputs.
+    pub inputs: Vec<i64>,
+    /// The circuit's output.
+    pub outputs: Vec<i64>,
 }
 
 /// One record and what must come of it.
@@ -59,10 +78,19 @@ pub struct GoldenVector {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GoldenJson {
+struct FormatJson {
     format: u32,
-    vectors: Vec<VectorJson>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GoldenJson<T> {
+    #[expect(
+        dead_code,
+        reason = "checked before the rest is read; listed because unknown keys are refused"
+    )]
+    format: u32,
+    vectors: Vec<T>,
 }
 
 #[derive(Deserialize)]
@@ -87,21 +115,40 @@ impl Golden {
                 got_bytes: bytes.len(),
             });
         }
-        let json: GoldenJson = serde_json::from_slice(bytes)?;
-        if json.format != FORMAT {
-            return Err(GoldenError::PeerFormat { got: json.format });
-        }
-        if json.vectors.is_empty() {
+        let FormatJson { format } = serde_json::from_slice(bytes)?;
+        let golden = match format {
+            RECORD_FORMAT => {
+                let json: GoldenJson<VectorJson> = serde_json::from_slice(bytes)?;
+                Self::Records(json.vectors.into_iter().map(GoldenVector::from).collect())
+            }
+            PATCH_FORMAT => Self::Patches(serde_json::from_slice::<GoldenJson<_>>(bytes)?.vectors),
+            got => return Err(GoldenError::PeerFormat { got }),
+        };
+        if golden.is_empty() {
             return Err(GoldenError::PeerEmpty);
         }
-        Ok(Self {
-            vectors: json.vectors.into_iter().map(GoldenVector::from).collect(),
-        })
+        Ok(golden)
     }
 
-    /// The vectors; the first two of a clinical model are a healthy and an ill reference person.
-    pub fn vectors(&self) -> &[GoldenVector] {
-        &self.vectors
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Records(vectors) => vectors.len(),
+            Self::Patches(patches) => patches.len(),
+        }
+    }
+
+    /// Whether there is none, which no loaded file has.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The golden records; none for a model of images.
+    pub fn records(&self) -> &[GoldenVector] {
+        match self {
+            Self::Records(vectors) => vectors,
+            Self::Patches(_) => &[],
+        }
     }
 }
 
@@ -127,9 +174,16 @@ mod tests {
         let vector = r#"{"name":"a","record":{"x":1},"inputs":[1],"score":-2,"index":3,"probability":4}"#;
         let read = |text: String| Golden::from_json(text.as_bytes());
         let golden = read(format!(r#"{{"format":1,"vectors":[{vector}]}}"#)).unwrap();
-        assert_eq!(golden.vectors()[0].score, -2);
-        let later = read(format!(r#"{{"format":2,"vectors":[{vector}]}}"#));
-        assert!(matches!(later, Err(GoldenError::PeerFormat { got: 2 })));
+        assert_eq!(golden.records()[0].score, -2);
+        let patch = r#"{"name":"a","inputs":[1],"outputs":[-2,3]}"#;
+        let golden = read(format!(r#"{{"format":2,"vectors":[{patch}]}}"#)).unwrap();
+        let Golden::Patches(patches) = golden else {
+            panic!("patches")
+        };
+        assert_eq!(patches[0].outputs, [-2, 3]);
+        assert!(read(format!(r#"{{"format":2,"vectors":[{vector}]}}"#)).is_err());
+        let later = read(format!(r#"{{"format":3,"vectors":[{vector}]}}"#));
+        assert!(matches!(later, Err(GoldenError::PeerFormat { got: 3 })));
         assert!(matches!(
             read(r#"{"format":1,"vectors":[]}"#.to_owned()),
             Err(GoldenError::PeerEmpty)

@@ -19,10 +19,11 @@ pub mod root;
 pub use build::Unsigned;
 pub use bundle::{Bundle, BundleError, MAX_BUNDLE_BYTES, Unverified, Verified, verify};
 pub use contract::{
-    Code, Contract, ContractError, Decision, Field, Input, Kind,
+    Channel, Class, Code, Contract, ContractError, Decision, Field, ImageContract, Input, Kind, Map, Reads,
+    RecordContract, Scores, WrongCount,
     quantise::{Allowed, FieldProblem, FieldValue, Wrong},
 };
-pub use golden::{Golden, GoldenError, GoldenVector};
+pub use golden::{Golden, GoldenError, GoldenPatch, GoldenVector};
 pub use manifest::{FileEntry, Manifest, ManifestError, Meta};
 pub use record::RecordError;
 pub use root::{MAX_ROOT_BYTES, Root, RootError};
@@ -37,7 +38,7 @@ pub mod file_name {
     pub const CONTRACT: &str = "contract.json";
     /// The cryptographic parameters.
     pub const PARAMETERS: &str = "parameters.json";
-    /// Records with the results the circuit must give.
+    /// Records or patches with the results the circuit must give.
     pub const GOLDEN: &str = "golden.json";
     /// The model card.
     pub const CARD: &str = "card.md";

@@ -3,15 +3,18 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use obscura_bundle::{Contract, FieldProblem, FieldValue, Golden, Wrong, record};
+use obscura_bundle::{Contract, FieldProblem, FieldValue, Golden, RecordContract, Wrong, record};
 use serde_json::Value;
 
 fn read(path: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).unwrap()
 }
 
-fn contract() -> Contract {
-    Contract::from_json(&read("models/shipped/cardio-lr/payload/contract.json")).unwrap()
+fn contract() -> RecordContract {
+    let contract = Contract::from_json(&read("models/shipped/cardio-lr/payload/contract.json")).unwrap();
+    assert_eq!(contract.model_id(), "cardio-lr");
+    assert!(!contract.warning().is_empty() && !contract.intended_use().is_empty());
+    contract.record().unwrap().clone()
 }
 
 fn parsed(record: &Value) -> BTreeMap<String, FieldValue> {
@@ -21,20 +24,18 @@ fn parsed(record: &Value) -> BTreeMap<String, FieldValue> {
 #[test]
 fn the_shipped_contract_is_acceptable() {
     let contract = contract();
-    assert_eq!(contract.model_id(), "cardio-lr");
     assert_eq!(contract.input_len(), 9);
     assert_eq!(
         (contract.score_scale(), contract.probability_scale()),
         (1 << 24, 4096)
     );
-    assert!(!contract.warning().is_empty() && !contract.intended_use().is_empty());
 }
 
 #[test]
 fn golden_vectors_quantise_exactly_and_the_reference_persons_come_out_the_right_way_round() {
     let contract = contract();
     let golden = Golden::from_json(&read("models/shipped/cardio-lr/payload/golden.json")).unwrap();
-    for vector in golden.vectors() {
+    for vector in golden.records() {
         assert_eq!(
             contract.quantise(&vector.record).unwrap(),
             vector.inputs,
@@ -42,7 +43,7 @@ fn golden_vectors_quantise_exactly_and_the_reference_persons_come_out_the_right_
             vector.name
         );
     }
-    let positive: Vec<(&str, bool)> = golden.vectors()[..2]
+    let positive: Vec<(&str, bool)> = golden.records()[..2]
         .iter()
         .map(|vector| (vector.name.as_str(), contract.decision(vector.score).positive))
         .collect();
@@ -82,7 +83,7 @@ fn demo_records_are_acceptable() {
 fn each_field_left_out_or_out_of_range_is_named_with_what_is_allowed() {
     let contract = contract();
     let golden = Golden::from_json(&read("models/shipped/cardio-lr/payload/golden.json")).unwrap();
-    let healthy = &golden.vectors()[0].record;
+    let healthy = &golden.records()[0].record;
     let only = |record: &BTreeMap<String, FieldValue>| -> FieldProblem {
         let problems = contract.quantise(record).unwrap_err();
         assert_eq!(problems.len(), 1);

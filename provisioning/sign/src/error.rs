@@ -71,7 +71,15 @@ pub(crate) enum SignError {
         vector: String,
         problem: Box<FieldProblem>,
     },
-    #[error("golden record {vector} has the wrong {part}")]
+    #[error("golden.json holds records where the contract reads images, or the other way round")]
+    PayloadGoldenKind,
+    #[error("contract has {classes} classes, output {output} of the circuit has {got} numbers")]
+    PayloadOutput {
+        output: String,
+        got: usize,
+        classes: usize,
+    },
+    #[error("golden vector {vector} has the wrong {part}")]
     PayloadGoldenResult { vector: String, part: &'static str },
 }
 

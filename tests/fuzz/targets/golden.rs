@@ -6,6 +6,6 @@ use obscura_bundle::Golden;
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(golden) = Golden::from_json(data) {
-        assert!(!golden.vectors().is_empty());
+        assert!(!golden.is_empty());
     }
 });

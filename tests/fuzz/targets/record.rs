@@ -9,6 +9,7 @@ const CONTRACT: &[u8] = include_bytes!("../../../models/shipped/cardio-lr/payloa
 
 fuzz_target!(|data: &[u8]| {
     let contract = Contract::from_json(CONTRACT).expect("the shipped contract loads");
+    let contract = contract.record().expect("it reads records");
     let Ok(record) = record::from_json(data) else {
         return;
     };

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Contract, Field, Input, Kind, check::MAX_QUANTISED};
+use super::{Field, Input, Kind, RecordContract, check::MAX_QUANTISED};
 
 /// One value of a record. Patient data: never printed.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -107,7 +107,7 @@ impl fmt::Display for FieldProblem {
     }
 }
 
-impl Contract {
+impl RecordContract {
     /// Turns a record into the circuit's integers, in the circuit's order.
     ///
     /// Formula: `floor((value - offset) * factor + 0.5)` in IEEE 754 binary64, as the exporter computes it.
@@ -136,7 +136,7 @@ impl Contract {
     }
 
     /// Smallest and largest integer each input of the circuit can get from an acceptable record.
-    pub fn input_bounds(&self) -> Vec<(i64, i64)> {
+    pub(super) fn input_bounds(&self) -> Vec<(i64, i64)> {
         self.fields().iter().flat_map(Field::bounds).collect()
     }
 
@@ -236,8 +236,9 @@ fn printable(name: &str) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::*;
     use serde_json::{Value, json};
+
+    use super::{super::Contract, *};
 
     pub(crate) fn small_json() -> Value {
         json!({
@@ -258,8 +259,9 @@ pub(super) mod tests {
         })
     }
 
-    fn small() -> Contract {
-        Contract::from_json(small_json().to_string().as_bytes()).unwrap()
+    fn small() -> RecordContract {
+        let contract = Contract::from_json(small_json().to_string().as_bytes()).unwrap();
+        contract.record().unwrap().clone()
     }
 
     fn record(age: FieldValue, smoking: FieldValue) -> BTreeMap<String, FieldValue> {

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use obscura_bundle::{Contract, Golden, GoldenVector, file_name};
+use obscura_bundle::{
+    Contract, Golden, GoldenPatch, GoldenVector, ImageContract, Reads, RecordContract, file_name,
+};
 use obscura_circuit::{Circuit, Operation};
 use obscura_fhe_core::{ParameterSet, Plan};
 
@@ -43,8 +45,19 @@ pub(crate) fn check(files: &BTreeMap<String, Vec<u8>>, model_id: &str) -> Result
         ParameterSet::from_json(part(files, file_name::PARAMETERS)?).map_err(SignError::PayloadParameters)?;
     let plan = Plan::new(&circuit, &parameters).map_err(SignError::PayloadPlan)?;
     let golden = Golden::from_json(part(files, file_name::GOLDEN)?).map_err(SignError::PayloadGolden)?;
-    for vector in golden.vectors() {
-        check_vector(vector, &contract, &circuit)?;
+    match (contract.reads(), &golden) {
+        (Reads::Record(record), Golden::Records(vectors)) => {
+            for vector in vectors {
+                check_vector(vector, record, &circuit)?;
+            }
+        }
+        (Reads::Image(image), Golden::Patches(patches)) => {
+            check_output(image, &circuit)?;
+            for patch in patches {
+                check_patch(patch, image, &circuit)?;
+            }
+        }
+        _ => return Err(SignError::PayloadGoldenKind),
     }
     Ok(Checked {
         title: contract.title().to_owned(),
@@ -53,7 +66,7 @@ pub(crate) fn check(files: &BTreeMap<String, Vec<u8>>, model_id: &str) -> Result
         request_bytes: plan.request_bytes(),
         answer_bytes: plan.answer_bytes(),
         evaluation_key_bytes: plan.evaluation_key_bytes(),
-        golden_vectors: golden.vectors().len(),
+        golden_vectors: golden.len(),
     })
 }
 
@@ -64,7 +77,7 @@ fn part<'a>(files: &'a BTreeMap<String, Vec<u8>>, name: &'static str) -> Result<
         .ok_or(SignError::PayloadMissing { name })
 }
 
-/// Every record the contract accepts must be one the circuit takes.
+/// Every record or image the contract accepts must be one the circuit takes.
 fn check_inputs(contract: &Contract, circuit: &Circuit) -> Result<(), SignError> {
     let bounds = contract.input_bounds();
     let ranges = circuit.input_ranges();
@@ -87,7 +100,40 @@ fn check_inputs(contract: &Contract, circuit: &Circuit) -> Result<(), SignError>
     Ok(())
 }
 
-fn check_vector(vector: &GoldenVector, contract: &Contract, circuit: &Circuit) -> Result<(), SignError> {
+/// The output the contract names must have one number per class.
+fn check_output(contract: &ImageContract, circuit: &Circuit) -> Result<(), SignError> {
+    let mut outputs = circuit.outputs().iter();
+    let output = outputs.find(|output| &*output.name == contract.output());
+    let got = output.map_or(0, |output| circuit.shape(output.reads).elements());
+    if got == contract.classes().len() {
+        return Ok(());
+    }
+    Err(SignError::PayloadOutput {
+        output: contract.output().to_owned(),
+        got,
+        classes: contract.classes().len(),
+    })
+}
+
+fn check_patch(patch: &GoldenPatch, contract: &ImageContract, circuit: &Circuit) -> Result<(), SignError> {
+    let outputs = circuit
+        .evaluate(&patch.inputs)
+        .map_err(SignError::PayloadCircuit)?;
+    let mut outputs = outputs.iter();
+    if outputs.any(|output| output.name == contract.output() && output.values == patch.outputs) {
+        return Ok(());
+    }
+    Err(SignError::PayloadGoldenResult {
+        vector: patch.name.clone(),
+        part: "outputs",
+    })
+}
+
+fn check_vector(
+    vector: &GoldenVector,
+    contract: &RecordContract,
+    circuit: &Circuit,
+) -> Result<(), SignError> {
     let wrong = |part| SignError::PayloadGoldenResult {
         vector: vector.name.clone(),
         part,
