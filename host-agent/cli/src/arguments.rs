@@ -11,14 +11,14 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0   done
   2   usage or configuration
-  3   a record was refused; nothing was encrypted
+  3   a record or an image was refused; nothing was encrypted
   4   wrong password, or there is no vault yet
   5   a signature, the model bundle or a receipt is not to be trusted
-  6   the broker or the box is unreachable, or did not answer in time; records are kept, see `resume`
+  6   the broker or the box is unreachable, or did not answer in time; what has no result is kept, see `resume`
   7   the box refused
   70  internal failure";
 
-/// Encrypts records on this device, has them read by the box that never sees them, and shows the result.
+/// Encrypts records and images on this device, has them read by the box that never sees them, and shows the result.
 #[derive(Debug, Parser)]
 #[command(name = "obscura-agent", version, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -40,13 +40,19 @@ pub(crate) enum Command {
     /// makes them first.
     #[command(after_help = EXIT_CODES)]
     Record(RecordArguments),
+    /// Encrypt images patch by patch, send them to the box, show what the model finds.
+    ///
+    /// Reads JPEG and PNG files of at least 224 pixels a side; the central square is used. A device without keys makes
+    /// them first.
+    #[command(after_help = EXIT_CODES)]
+    Scan(ScanArguments),
     /// Send again what has no answer yet, after this program or the connection was interrupted.
     #[command(after_help = EXIT_CODES)]
     Resume(ResumeArguments),
-    /// Show what a record consists of: fields, units, ranges, codes.
+    /// Show what the model reads: the fields of a record with units, ranges and codes, or how an image is prepared.
     #[command(after_help = EXIT_CODES)]
     Fields(Common),
-    /// Show what this device holds: model, keys, open records, fingerprints.
+    /// Show what this device holds: model, keys, records and images without a result, fingerprints.
     #[command(after_help = EXIT_CODES)]
     Status(StatusArguments),
     /// Seal the vault under another password.
@@ -161,6 +167,21 @@ pub(crate) struct RecordArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ScanArguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    pub(crate) password: PasswordArguments,
+    #[command(flatten)]
+    pub(crate) sending: Sending,
+    #[command(flatten)]
+    pub(crate) soon: Soon,
+    /// Image files, JPEG or PNG.
+    #[arg(required = true, value_name = "IMAGE")]
+    pub(crate) images: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ResumeArguments {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -221,6 +242,7 @@ impl Command {
         match self {
             Self::Init(arguments) => &arguments.common,
             Self::Record(arguments) => &arguments.common,
+            Self::Scan(arguments) => &arguments.common,
             Self::Resume(arguments) => &arguments.common,
             Self::Fields(common) => common,
             Self::Status(arguments) => &arguments.common,

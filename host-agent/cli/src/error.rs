@@ -34,6 +34,17 @@ pub(crate) enum CliError {
     },
     #[error("--input: {}", path.display())]
     DeviceRecord { path: PathBuf, source: RecordError },
+    #[error("cannot read {}", path.display())]
+    ConfigImage { path: PathBuf, source: io::Error },
+    #[error("{}: {text}", path.display())]
+    DeviceImage { path: PathBuf, text: String },
+    #[error("{}", bad_images(.0))]
+    DeviceBadImages(Vec<(PathBuf, String)>),
+    #[error("this device's model reads {reads}: use `obscura-agent {use_instead}`")]
+    ConfigOtherModel {
+        reads: &'static str,
+        use_instead: &'static str,
+    },
     #[error("no record: give --input or --field, or run at a terminal to be asked")]
     ConfigNoRecord,
     #[error(transparent)]
@@ -66,12 +77,17 @@ pub(crate) enum CliError {
     Unreachable {
         what: String,
         waited_s: u64,
-        kept: &'static str,
+        kept: String,
     },
     #[error("the box refused: {code}{}", refusal_advice(*.code))]
     Refused { code: Refusal },
-    #[error("{failed} of {of} records have no result")]
-    SomeFailed { failed: usize, of: usize, exit_code: u8 },
+    #[error("{failed} of {of} {what} have no result")]
+    SomeFailed {
+        failed: usize,
+        of: usize,
+        what: &'static str,
+        exit_code: u8,
+    },
     #[error("the result cannot be printed")]
     Output(#[source] io::Error),
 }
@@ -83,12 +99,18 @@ impl CliError {
             Self::ConfigFile { .. }
             | Self::ConfigToml { .. }
             | Self::ConfigInput { .. }
+            | Self::ConfigImage { .. }
             | Self::ConfigNoRecord
+            | Self::ConfigOtherModel { .. }
             | Self::ConfigPassword(_)
             | Self::DeviceTerminal(_) => 2,
-            Self::DeviceList { .. } | Self::DeviceRecord { .. } | Self::DeviceBadRecords(_) => 3,
+            Self::DeviceList { .. }
+            | Self::DeviceRecord { .. }
+            | Self::DeviceBadRecords(_)
+            | Self::DeviceImage { .. }
+            | Self::DeviceBadImages(_) => 3,
             Self::Vault { fault, .. } => match fault {
-                VaultFault::VaultExists => 2,
+                VaultFault::VaultExists | VaultFault::OtherKind => 2,
                 VaultFault::Locked | VaultFault::WrongPassword | VaultFault::NoVault => 4,
                 VaultFault::Trust => 5,
                 _ => 70,
@@ -138,6 +160,14 @@ fn bad_records(records: &[(String, Vec<Problem>)]) -> String {
         for problem in problems {
             text = format!("{text}\n  {name}: {} {}", problem.field, problem.text);
         }
+    }
+    text
+}
+
+fn bad_images(images: &[(PathBuf, String)]) -> String {
+    let mut text = "nothing was encrypted, because these files cannot be used:".to_owned();
+    for (path, problem) in images {
+        text = format!("{text}\n  {}: {problem}", path.display());
     }
     text
 }

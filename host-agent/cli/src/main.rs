@@ -15,13 +15,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use adapters::{config::CliConfig, face::face, input, json, process::Process, signals, text};
-use application::{Run, VaultExt, check_records, make_keys, revoke_keys};
-use arguments::{Arguments, Command, PasswordArguments};
+use adapters::{
+    config::CliConfig, face::face, images::ImagingProcess, input, json, process::Process, signals, text,
+};
+use application::{Named, NamedImage, Run, VaultExt, check_images, check_records, make_keys, revoke_keys};
+use arguments::{Arguments, Command, PasswordArguments, Sending};
 use clap::Parser;
-use domain::report::{RecordReport, RunReport};
+use domain::report::{JobReport, RunReport, Subject};
 use error::CliError;
-use obscura_local::agent::{LinkCommand, LinkEvent, Secret, VaultReply, VaultRequest, VaultStatus};
+use obscura_local::agent::{
+    ImageView, LinkCommand, LinkEvent, ReadsView, Secret, VaultReply, VaultRequest, VaultStatus, Wanted,
+};
 use obscura_sealed::{Password, PasswordSource};
 use ports::Link;
 use tracing_subscriber::EnvFilter;
@@ -63,7 +67,7 @@ fn run(arguments: &Arguments) -> Result<(), CliError> {
     };
     match &arguments.command {
         Command::Init(init) => session.init(&init.password, init.new_keys),
-        Command::Record(_) | Command::Resume(_) => session.send(),
+        Command::Record(_) | Command::Scan(_) | Command::Resume(_) => session.send(),
         Command::Fields(_) => session.fields(),
         Command::Status(status) => session.status(&status.password, status.locked),
         Command::ChangePassword(change) => {
@@ -154,21 +158,32 @@ impl Session<'_> {
         self.print(&json::status(&status), &told)
     }
 
-    /// `record` and `resume`.
+    /// What is to be sent, read and checked before the password is asked for.
+    fn work(&mut self, images: &mut ImagingProcess) -> Result<Work, CliError> {
+        match &self.arguments.command {
+            Command::Record(record) => {
+                let records = input::records(record, &mut self.vault)?;
+                check_records(&mut self.vault, &records)?;
+                Ok(Work::Records(records))
+            }
+            Command::Scan(scan) => {
+                let (named, view) = input::images(&scan.images, &self.vault.contract()?)?;
+                check_images(images, &view, &named, &mut *face())?;
+                Ok(Work::Images(named, view))
+            }
+            _ => Ok(Work::Resume),
+        }
+    }
+
+    /// `record`, `scan` and `resume`.
     fn send(&mut self) -> Result<(), CliError> {
-        let (password, sending, record) = match &self.arguments.command {
-            Command::Record(record) => (&record.password, &record.sending, Some(record)),
-            Command::Resume(resume) => (&resume.password, &resume.sending, None),
-            _ => return Ok(()),
+        let Some(how) = How::of(&self.arguments.command) else {
+            return Ok(());
         };
-        // What is sent again is wanted as soon as it was the first time.
-        let wanted = record.map(|record| record.soon.wanted()).unwrap_or_default();
-        let records = record
-            .map(|record| input::records(record, &mut self.vault))
-            .transpose()?;
-        check_records(&mut self.vault, records.as_deref().unwrap_or_default())?;
+        let mut images = ImagingProcess::new(&self.arguments.log);
+        let work = self.work(&mut images)?;
         let exists = self.vault.status()?.exists;
-        let create = !exists && records.is_some();
+        let create = !exists && !matches!(work, Work::Resume);
         if create {
             eprintln!("there is no vault on this device yet: making it");
         }
@@ -176,13 +191,18 @@ impl Session<'_> {
         let config = &self.arguments.command.common().config;
         // Started before the password is checked, so that the connection is there when it is needed.
         let mut link: Process<LinkEvent> = Process::start("link", config, &self.arguments.log)?;
-        let status = unlock(&mut self.vault, password, create)?;
+        let status = unlock(&mut self.vault, how.password, create)?;
+        let subject = match self.vault.contract()?.reads {
+            ReadsView::Record(_) => Subject::Record,
+            ReadsView::Image(_) => Subject::Image,
+        };
+        self.config.places.subject = subject;
         let (quiet, mut face) = (self.json(), face());
-        let mut show = |report: &RecordReport| {
+        let mut show = |report: &JobReport| {
             if quiet {
                 Ok(())
             } else {
-                text::print_result(&text::record(report))
+                text::print_result(&text::job(report, subject))
             }
         };
         let mut run = Run {
@@ -190,27 +210,29 @@ impl Session<'_> {
             link: &mut link,
             face: &mut *face,
             places: self.config.places.clone(),
-            patience: sending.patience(),
-            wanted,
-            with_reference: sending.with_reference,
+            patience: how.sending.patience(),
+            wanted: how.wanted,
+            with_reference: how.sending.with_reference,
             report: RunReport {
                 device: self.config.device.clone(),
                 box_name: self.config.places.box_name.clone(),
                 model_id: status.model_id.clone(),
                 model_version: status.model_version.clone(),
+                subject,
                 ..RunReport::default()
             },
             show: &mut show,
         };
-        let done = match records {
-            Some(records) => run.records(&status, records),
-            None => run.resume(&status),
+        let done = match work {
+            Work::Records(records) => run.records(&status, records),
+            Work::Images(named, view) => run.scans(&status, named, &mut images, &view),
+            Work::Resume => run.resume(&status),
         };
         let mut report = run.report;
         report.total_time = began.elapsed();
         let told = link.tell(LinkCommand::Close);
         let done = done.and_then(|()| failures(&report)).and(told);
-        let table = if report.records.is_empty() {
+        let table = if report.jobs.is_empty() {
             String::new()
         } else {
             text::table(&report)
@@ -220,12 +242,44 @@ impl Session<'_> {
     }
 }
 
+/// What `record`, `scan` and `resume` send.
+enum Work {
+    Records(Vec<Named>),
+    Images(Vec<NamedImage>, ImageView),
+    Resume,
+}
+
+/// How they send it.
+struct How<'a> {
+    password: &'a PasswordArguments,
+    sending: &'a Sending,
+    wanted: Wanted,
+}
+
+impl<'a> How<'a> {
+    fn of(command: &'a Command) -> Option<Self> {
+        let (password, sending, wanted) = match command {
+            Command::Record(record) => (&record.password, &record.sending, record.soon.wanted()),
+            Command::Scan(scan) => (&scan.password, &scan.sending, scan.soon.wanted()),
+            // What is sent again is wanted as soon as it was the first time.
+            Command::Resume(resume) => (&resume.password, &resume.sending, Wanted::default()),
+            _ => return None,
+        };
+        Some(Self {
+            password,
+            sending,
+            wanted,
+        })
+    }
+}
+
 fn failures(report: &RunReport) -> Result<(), CliError> {
     match report.failures() {
         (0, _) => Ok(()),
         (failed, exit_code) => Err(CliError::SomeFailed {
             failed,
-            of: report.records.len(),
+            of: report.jobs.len(),
+            what: report.subject.many(),
             exit_code,
         }),
     }

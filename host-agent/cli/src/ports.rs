@@ -1,8 +1,8 @@
 //! What the use cases need: the two processes and a face.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use obscura_local::agent::{LinkCommand, LinkEvent, VaultReply, VaultRequest};
+use obscura_local::agent::{ImageView, LinkCommand, LinkEvent, Pixels, VaultReply, VaultRequest};
 
 use crate::error::CliError;
 
@@ -35,6 +35,15 @@ pub(crate) trait Link {
     fn next(&mut self, patience: Duration) -> Result<Option<LinkEvent>, CliError>;
 }
 
+/// Reads image files.
+pub(crate) trait Images {
+    /// The pixels of an image, as the model asks for them.
+    ///
+    /// # Errors
+    /// [`CliError::ConfigImage`] or [`CliError::DeviceImage`].
+    fn pixels(&mut self, path: &Path, view: &ImageView) -> Result<Pixels, CliError>;
+}
+
 /// What is going on, for progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activity {
@@ -44,8 +53,10 @@ pub(crate) enum Activity {
     Keys,
     /// Uploading evaluation keys, in bytes.
     Upload,
-    /// Waiting for answers, in records.
+    /// Waiting for answers, in items.
     Answers,
+    /// Reading image files, in files.
+    Images,
 }
 
 /// Shows what is going on while it is going on.

@@ -21,7 +21,19 @@ pub trait Journal {
     /// When the job might not survive.
     fn put(&mut self, job: JobId, entry: &Entry) -> Result<(), Self::Error>;
 
-    /// Removes a job; one that is not there is removed already.
+    /// Keeps one more item of a job that was put.
+    ///
+    /// # Errors
+    /// When the item might not survive.
+    fn put_item(&mut self, job: JobId, index: u32, bytes: &[u8]) -> Result<(), Self::Error>;
+
+    /// Removes one item of a job; one that is not there is removed already.
+    ///
+    /// # Errors
+    /// When it might come back.
+    fn remove_item(&mut self, job: JobId, index: u32) -> Result<(), Self::Error>;
+
+    /// Removes a job with its items; one that is not there is removed already.
     ///
     /// # Errors
     /// When it might come back.

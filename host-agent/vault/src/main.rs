@@ -15,6 +15,7 @@ use obscura_vault::{
         files::{SealedJobs, SealedSecrets},
         key_objects::FileKeyObjects,
         random::SystemRandom,
+        scans::SealedScans,
         serve::{chain, serve},
     },
     application::{Ports, Vault},
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
     let ports = Ports {
         secrets: Box::new(SealedSecrets::new(config.vault_file.clone(), Cost::default())),
         jobs: Box::new(SealedJobs::beside(&config.vault_file)),
+        scans: Box::new(SealedScans::beside(&config.vault_file)),
         objects: Box::new(FileKeyObjects::beside(&config.vault_file)),
         model: Box::new(config.model),
         random: Box::new(SystemRandom),

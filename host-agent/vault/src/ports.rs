@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use obscura_local::agent::{ContractView, Problem, Reading, Record};
-use obscura_protocol::{identity::Digest, transfer::ObjectHeader};
+use obscura_local::agent::{ContractView, Problem, Reading, Record, ScanReading};
+use obscura_protocol::{
+    identity::{Digest, JobId},
+    transfer::ObjectHeader,
+};
 use zeroize::Zeroizing;
 
 use crate::domain::{bounds::TableBounds, job::OpenJob, secrets::Secrets};
@@ -69,6 +72,27 @@ pub trait JobStore {
     /// # Errors
     /// [`StoreError`].
     fn save(&self, key: &[u8; 32], jobs: &[OpenJob]) -> Result<(), StoreError>;
+}
+
+/// Keeps the pixels of images whose jobs are open, under the same random key.
+pub trait ScanStore {
+    /// Keeps the pixels of a job.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn put(&self, key: &[u8; 32], job: JobId, pixels: &[u8]) -> Result<(), StoreError>;
+
+    /// The pixels of a job.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] and others.
+    fn load(&self, key: &[u8; 32], job: JobId) -> Result<Zeroizing<Vec<u8>>, StoreError>;
+
+    /// Lets go of all but those of `jobs`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn retain(&self, jobs: &[JobId]) -> Result<(), StoreError>;
 }
 
 /// Keeps evaluation key objects, which are public, by their digest.
@@ -144,14 +168,8 @@ pub trait Model {
     /// Its contract, for showing.
     fn contract(&self) -> ContractView;
 
-    /// The contract's words for a score.
-    fn decision(&self, score: i64) -> DecisionText;
-
-    /// Turns a record into the circuit's inputs.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the record.
-    fn quantise(&self, record: &Record) -> Result<Vec<i64>, Vec<Problem>>;
+    /// How it reads what the device gives it.
+    fn reader(&self) -> Reader<'_>;
 
     /// Makes fresh keys, telling steps done and steps in all.
     ///
@@ -164,6 +182,33 @@ pub trait Model {
     /// # Errors
     /// [`ModelFailure`].
     fn encrypt(&self, secret: &[u8], inputs: &[i64]) -> Result<Vec<u8>, ModelFailure>;
+}
+
+/// What a model reads.
+#[derive(Clone, Copy)]
+pub enum Reader<'a> {
+    /// Records, one item each.
+    Record(&'a dyn RecordReader),
+    /// Images, one item per patch.
+    Image(&'a dyn ImageReader),
+}
+
+impl fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Record(_) => "Record",
+            Self::Image(_) => "Image",
+        })
+    }
+}
+
+/// A model of records.
+pub trait RecordReader {
+    /// Turns a record into the circuit's inputs.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the record.
+    fn quantise(&self, record: &Record) -> Result<Vec<i64>, Vec<Problem>>;
 
     /// Decrypts an answer.
     ///
@@ -177,8 +222,41 @@ pub trait Model {
     /// [`ModelFailure`].
     fn reference(&self, inputs: &[i64]) -> Result<Reading, ModelFailure>;
 
+    /// The contract's words for a score.
+    fn decision(&self, score: i64) -> DecisionText;
+
     /// The stated table error in entries, and the probabilities within it of an exact score.
     fn bounds(&self, score: i64) -> (i64, TableBounds);
+}
+
+/// A model of images.
+pub trait ImageReader {
+    /// The circuit's inputs of every patch.
+    ///
+    /// # Errors
+    /// [`ModelFailure`] when the pixels are not as many as the contract says.
+    fn quantise(&self, pixels: &[u8]) -> Result<Vec<Zeroizing<Vec<i64>>>, ModelFailure>;
+
+    /// Decrypts the answer to one patch: one output per class.
+    ///
+    /// # Errors
+    /// [`ModelFailure`].
+    fn decrypt(&self, secret: &[u8], answer: &[u8]) -> Result<Zeroizing<Vec<i64>>, ModelFailure>;
+
+    /// Evaluates the circuit in the clear: `[patches][classes]`.
+    ///
+    /// # Errors
+    /// [`ModelFailure`].
+    fn reference(&self, patches: &[Zeroizing<Vec<i64>>]) -> Result<Vec<Vec<i64>>, ModelFailure>;
+
+    /// What the outputs of all patches, `[patches][classes]`, mean together.
+    ///
+    /// # Errors
+    /// [`ModelFailure`] when there are more or fewer.
+    fn reading(&self, outputs: &[Vec<i64>]) -> Result<ScanReading, ModelFailure>;
+
+    /// Predicted deviation of an encrypted output from the clear one, in the outputs' integers.
+    fn deviation(&self) -> f64;
 }
 
 /// Randomness nobody can predict.

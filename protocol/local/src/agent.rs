@@ -14,7 +14,7 @@ use obscura_protocol::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-/// Largest frame between the agent's processes: a job of many items, or one chunk of a key object.
+/// Largest frame between the agent's processes: the pixels of an image, or one chunk of a key object.
 pub const MAX_FRAME_BYTES: usize = 1024 * 1024;
 
 /// A password on its way to the vault; wiped on drop, never printed.
@@ -61,6 +61,28 @@ pub struct Record(pub Vec<(String, Value)>);
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Record({} fields)", self.0.len())
+    }
+}
+
+/// The pixels of an image, `[side, side, 3]` levels of red, green and blue. Patient data; wiped on drop.
+#[derive(Clone)]
+pub struct Pixels(pub Zeroizing<Vec<u8>>);
+
+impl fmt::Debug for Pixels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pixels({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for Pixels {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        obscura_protocol::codec::bytes::serialize(&self.0, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pixels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        obscura_protocol::codec::bytes::deserialize(deserializer).map(|bytes| Self(Zeroizing::new(bytes)))
     }
 }
 
@@ -127,6 +149,35 @@ pub enum VaultRequest {
         /// The record.
         record: Record,
     },
+    /// Keeps the pixels of an image, sealed, and opens a job with one item per patch.
+    OpenScan {
+        /// The name the user gave the image; stays in the vault.
+        label: String,
+        /// The pixels, as the contract asks for them.
+        pixels: Pixels,
+    },
+    /// The ticket of such a job once more, for one that never reached the link.
+    Ticket {
+        /// The job.
+        job: JobId,
+    },
+    /// Encrypts one item of such a job; again, with other bytes, when it was asked for before.
+    EncryptItem {
+        /// The job.
+        job: JobId,
+        /// Item number.
+        index: u32,
+    },
+    /// The result of an image whose answers were all accepted, without another answer.
+    ScanResult {
+        /// The job.
+        job: JobId,
+    },
+    /// Compares the answers to an image's job, all of which were accepted, with the same model in the clear.
+    Compare {
+        /// The job.
+        job: JobId,
+    },
 }
 
 /// What the vault answers.
@@ -163,6 +214,24 @@ pub enum VaultReply {
     Outcome(Box<Outcome>),
     /// To [`VaultRequest::Reference`].
     Reference(Reading),
+    /// To [`VaultRequest::OpenScan`] and [`VaultRequest::Ticket`].
+    Ticket {
+        /// What the link is to sign.
+        ticket: Ticket,
+    },
+    /// To [`VaultRequest::EncryptItem`].
+    Item(Vec<u8>),
+    /// To [`VaultRequest::Accept`], while other items of the job have no answer yet.
+    ItemAccepted {
+        /// Items accepted.
+        done: u32,
+        /// Items in all.
+        of: u32,
+    },
+    /// To [`VaultRequest::Accept`] of an image's last item, and to [`VaultRequest::ScanResult`].
+    ScanOutcome(Box<ScanOutcome>),
+    /// To [`VaultRequest::Compare`].
+    Comparison(Comparison),
     /// Refused or failed.
     Failed {
         /// What class of failure.
@@ -188,8 +257,10 @@ pub enum VaultFault {
     NoKeys,
     /// The evaluation key file is gone or altered.
     KeysLost,
-    /// The job is not open here.
+    /// The job is not open here, or has no such item.
     UnknownJob,
+    /// The model does not read what was given.
+    OtherKind,
     /// A receipt or signature does not match.
     Trust,
     /// Anything else.
@@ -228,6 +299,10 @@ pub struct OpenJob {
     pub job: JobId,
     /// SHA-256 of the evaluation keys it needs.
     pub key_fingerprint: Digest,
+    /// Items in all.
+    pub items: u32,
+    /// Numbers of the items without an accepted answer, ascending.
+    pub unanswered: Vec<u32>,
 }
 
 /// The input contract, for showing.
@@ -243,8 +318,30 @@ pub struct ContractView {
     pub not_for: String,
     /// Shown with every result.
     pub warning: String,
-    /// The fields, in order.
-    pub fields: Vec<FieldView>,
+    /// What it reads.
+    pub reads: ReadsView,
+}
+
+/// What a model reads, for showing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ReadsView {
+    /// Records of these fields, in order.
+    Record(Vec<FieldView>),
+    /// Images.
+    Image(ImageView),
+}
+
+/// How an image is prepared and what it can be found to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageView {
+    /// Side of the square to which its central square is resized, pixels.
+    pub side: u32,
+    /// Side of the square that is cut from its centre, pixels.
+    pub crop: u32,
+    /// Patches of it, each of which is one item.
+    pub patches: u32,
+    /// Name and label of each class.
+    pub classes: Vec<(String, String)>,
 }
 
 /// One field of the contract, for showing.
@@ -336,6 +433,84 @@ impl fmt::Debug for Outcome {
     }
 }
 
+/// The share of one class, in thousandths.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassShare {
+    /// Short name.
+    pub name: String,
+    /// Name for people.
+    pub label: String,
+    /// Its probability, rounded to thousandths.
+    pub permille: u16,
+}
+
+impl fmt::Debug for ClassShare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClassShare(..)")
+    }
+}
+
+/// What the model says of an image. A diagnosis.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScanReading {
+    /// The most probable class, by its place in [`Self::classes`].
+    pub class: u32,
+    /// What it means that this class is the most probable.
+    pub text: String,
+    /// Every class, in the model's order.
+    pub classes: Vec<ClassShare>,
+    /// Patches of a row, and rows.
+    pub rows: u32,
+    /// The most probable class of each patch and its probability in thousandths, row by row.
+    pub map: Vec<(u32, u16)>,
+}
+
+impl fmt::Debug for ScanReading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ScanReading(..)")
+    }
+}
+
+/// The decrypted answers to all items of an image, whose receipts were checked. A diagnosis.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScanOutcome {
+    /// The name the user gave the image.
+    pub label: String,
+    /// What the model says.
+    pub reading: ScanReading,
+    /// The intended-use warning.
+    pub warning: String,
+    /// Items, each with a receipt of its own.
+    pub items: u32,
+    /// The receipt of the item that was accepted last.
+    pub receipt: Receipt,
+}
+
+impl fmt::Debug for ScanOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ScanOutcome(job {})", self.receipt.job)
+    }
+}
+
+/// An encrypted run beside the same model in the clear.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// What the model says in the clear.
+    pub reading: ScanReading,
+    /// Whether the most probable class is the same.
+    pub same_class: bool,
+    /// Root of the mean square difference of all outputs, in predicted deviations.
+    pub rms_deviations: f64,
+    /// Largest difference of an output, in predicted deviations.
+    pub max_deviations: f64,
+}
+
+impl fmt::Debug for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Comparison(..)")
+    }
+}
+
 /// How soon a job is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
@@ -367,10 +542,26 @@ pub enum LinkCommand {
     Submit {
         /// What to sign.
         ticket: Ticket,
-        /// The encrypted items.
+        /// All encrypted items, or none: they then come one by one as [`Self::Item`].
         items: Vec<Vec<u8>>,
         /// How soon it is wanted.
         wanted: Wanted,
+    },
+    /// Journals one item of a job that was submitted without, and sends it until it is answered.
+    Item {
+        /// The job.
+        job: JobId,
+        /// Item number.
+        index: u32,
+        /// The encrypted item.
+        bytes: Vec<u8>,
+    },
+    /// Drops one item from the journal: its answer was accepted.
+    SettleItem {
+        /// The job.
+        job: JobId,
+        /// Item number.
+        index: u32,
     },
     /// Drops a job from the journal; withdraws it at the box when it has no answer.
     Settle {
@@ -500,10 +691,19 @@ pub enum LinkEvent {
     /// The jobs found in the journal.
     Resumed {
         /// The jobs.
-        jobs: Vec<JobId>,
+        jobs: Vec<ResumedJob>,
     },
     /// The journal cannot be written; jobs are sent all the same, but would not survive this process.
     JournalFailed,
+}
+
+/// A job found in the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResumedJob {
+    /// The job.
+    pub job: JobId,
+    /// Numbers of the items that are there, ascending.
+    pub items: Vec<u32>,
 }
 
 /// Why there is no connection to the broker.
@@ -546,6 +746,8 @@ mod tests {
             !shown.contains("hunter2") && !shown.contains("104") && !shown.contains("61"),
             "{shown}"
         );
+        let pixels = Pixels(Zeroizing::new(vec![61; 3]));
+        assert_eq!(format!("{pixels:?}"), "Pixels(3 bytes)");
         let reading = Reading {
             score: 424_242,
             probability: 77,

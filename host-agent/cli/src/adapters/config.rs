@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::{application::Places, error::CliError};
+use crate::{application::Places, domain::report::Subject, error::CliError};
 
 #[derive(Deserialize)]
 struct Document {
@@ -73,6 +73,7 @@ impl CliConfig {
             places: Places {
                 way: way(document.broker.as_ref(), document.serial.as_ref()),
                 box_name: document.r#box.name,
+                subject: Subject::default(),
             },
         })
     }

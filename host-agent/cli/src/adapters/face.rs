@@ -27,6 +27,7 @@ fn title(activity: Activity) -> &'static str {
         Activity::Keys => "making keys",
         Activity::Upload => "uploading evaluation keys",
         Activity::Answers => "waiting for answers",
+        Activity::Images => "reading images",
     }
 }
 
@@ -39,7 +40,7 @@ impl BarFace {
         let figures = match activity {
             Activity::Upload => "{bytes}/{total_bytes}",
             Activity::Box => "",
-            Activity::Keys | Activity::Answers => "{pos}/{len}",
+            Activity::Keys | Activity::Answers | Activity::Images => "{pos}/{len}",
         };
         let template = format!("  {{prefix:26}} [{{bar:30}}] {figures} {{elapsed}} {{msg}}");
         let style = ProgressStyle::with_template(&template);
@@ -75,7 +76,7 @@ impl Face for BarFace {
 
     fn finished(&mut self) {
         match self.bar.take() {
-            Some((Activity::Answers | Activity::Box, bar)) => bar.finish_and_clear(),
+            Some((Activity::Answers | Activity::Box | Activity::Images, bar)) => bar.finish_and_clear(),
             Some((_, bar)) => bar.finish(),
             None => {}
         }

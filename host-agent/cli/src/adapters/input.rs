@@ -3,17 +3,17 @@
 use std::{
     fs,
     io::{self, BufRead, IsTerminal, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use obscura_bundle::{FieldValue, record};
-use obscura_local::agent::{ContractView, FieldTakes, FieldView, Record, Value};
+use obscura_local::agent::{ContractView, FieldTakes, FieldView, ImageView, ReadsView, Record, Value};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::text::wrap;
 use crate::{
-    application::{Named, VaultExt},
+    application::{Named, NamedImage, VaultExt},
     arguments::RecordArguments,
     error::CliError,
     ports::Vault,
@@ -35,24 +35,55 @@ struct Entry<'a> {
 /// # Errors
 /// [`CliError`], exit code 2 or 3.
 pub(crate) fn records(arguments: &RecordArguments, vault: &mut dyn Vault) -> Result<Vec<Named>, CliError> {
-    if let Some(path) = &arguments.input {
-        return from_file(path);
-    }
+    let entered = arguments.input.as_ref().map(|path| from_file(path)).transpose()?;
     let contract = vault.contract()?;
+    let ReadsView::Record(fields) = &contract.reads else {
+        return Err(CliError::ConfigOtherModel {
+            reads: "images",
+            use_instead: "scan",
+        });
+    };
+    if let Some(entered) = entered {
+        return Ok(entered);
+    }
     let record = if !arguments.field.is_empty() {
-        let fields = arguments.field.iter();
+        let given = arguments.field.iter();
         Record(
-            fields
-                .map(|(name, text)| (name.clone(), value(&contract, name, text)))
+            given
+                .map(|(name, text)| (name.clone(), value(fields, name, text)))
                 .collect(),
         )
     } else if io::stdin().is_terminal() {
-        ask(&contract, vault)?
+        ask(&contract, fields, vault)?
     } else {
         return Err(CliError::ConfigNoRecord);
     };
     let name = UNNAMED.to_owned();
     Ok(vec![Named { name, record }])
+}
+
+/// The image files the arguments name, called by their file names.
+///
+/// # Errors
+/// [`CliError::ConfigOtherModel`].
+pub(crate) fn images(
+    paths: &[PathBuf],
+    contract: &ContractView,
+) -> Result<(Vec<NamedImage>, ImageView), CliError> {
+    let ReadsView::Image(view) = &contract.reads else {
+        return Err(CliError::ConfigOtherModel {
+            reads: "records",
+            use_instead: "record",
+        });
+    };
+    let named = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        NamedImage {
+            name: name.to_string_lossy().into_owned(),
+            path: path.clone(),
+        }
+    };
+    Ok((paths.iter().map(named).collect(), view.clone()))
 }
 
 fn from_file(path: &Path) -> Result<Vec<Named>, CliError> {
@@ -92,8 +123,8 @@ fn from_file(path: &Path) -> Result<Vec<Named>, CliError> {
 }
 
 /// A typed text as the kind of value its field takes; the vault judges what does not fit.
-fn value(contract: &ContractView, name: &str, text: &str) -> Value {
-    let field = contract.fields.iter().find(|field| field.name == name);
+fn value(fields: &[FieldView], name: &str, text: &str) -> Value {
+    let field = fields.iter().find(|field| field.name == name);
     let number = field.is_some_and(|field| matches!(field.takes, FieldTakes::Number { .. }));
     match text.parse() {
         Ok(parsed) if number => Value::Number(parsed),
@@ -102,16 +133,16 @@ fn value(contract: &ContractView, name: &str, text: &str) -> Value {
 }
 
 /// Asks for one field after the other, again where the answer does not fit.
-fn ask(contract: &ContractView, vault: &mut dyn Vault) -> Result<Record, CliError> {
+fn ask(contract: &ContractView, fields: &[FieldView], vault: &mut dyn Vault) -> Result<Record, CliError> {
     eprintln!("{}\n{}\n", contract.title, wrap(&contract.intended_use));
     let mut record = Record::default();
-    for field in &contract.fields {
+    for field in fields {
         eprintln!("{}", wrap(&field.help));
         loop {
             let text = line(field)?;
             let mut with = record.clone();
             with.0
-                .push((field.name.clone(), value(contract, &field.name, &text)));
+                .push((field.name.clone(), value(fields, &field.name, &text)));
             let problems = vault.problems(with.clone())?;
             let wrong = problems.iter().find(|problem| problem.field == field.name);
             let Some(wrong) = wrong else {

@@ -3,24 +3,31 @@
 //! Probabilities are rounded and scores stay out, unless the reference in the clear was asked for: exact
 //! outputs in exports would help whoever holds the evaluation keys.
 
-use obscura_local::agent::{ContractView, FieldTakes, Outcome, Reading, VaultStatus};
+use obscura_local::agent::{
+    Comparison, ContractView, FieldTakes, Outcome, Reading, ReadsView, ScanOutcome, VaultStatus,
+};
+use obscura_protocol::job::Receipt;
 use serde_json::{Map, Value, json};
 
-use super::text::{floor, ms, percent};
+use super::text::{floor, ms, percent, permille};
 use crate::{
-    domain::report::{Fate, RecordReport, RunReport},
+    domain::report::{Fate, JobReport, RunReport, Shown, Subject},
     error::CliError,
 };
 
 /// A run, with the error that ended it, if any.
 pub(crate) fn run(report: &RunReport, error: Option<&CliError>) -> Value {
     let keys = &report.keys;
+    let jobs = match report.subject {
+        Subject::Record => "records",
+        Subject::Image => "images",
+    };
     json!({
         "device": report.device,
         "box": report.box_name,
         "model_id": report.model_id,
         "model_version": report.model_version,
-        "records": report.records.iter().map(record).collect::<Vec<_>>(),
+        jobs: report.jobs.iter().map(job).collect::<Vec<_>>(),
         "key_fingerprint": keys.fingerprint.map(|digest| digest.to_string()),
         "eval_key_bytes": keys.len_bytes,
         "keys_generated": keys.made_in.is_some(),
@@ -39,10 +46,11 @@ pub(crate) fn run(report: &RunReport, error: Option<&CliError>) -> Value {
     })
 }
 
-fn record(report: &RecordReport) -> Value {
+fn job(report: &JobReport) -> Value {
     let mut fields = Map::new();
     let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     put("name", json!(report.name));
+    put("items", json!(report.items));
     put("encrypt_ms", json!(ms(report.encrypt_time)));
     put("request_bytes", json!(report.request_bytes));
     put("wait_ms", json!(ms(report.wait_time)));
@@ -55,13 +63,23 @@ fn record(report: &RecordReport) -> Value {
             put("error", json!(reason));
             put("exit_code", json!(exit_code));
         }
-        Fate::Shown(outcome) => {
+        Fate::Shown(shown) => {
             put("state", json!("answered"));
-            fields.extend(shown(outcome));
+            match shown {
+                Shown::Record(outcome, reference) => {
+                    fields.extend(record(outcome));
+                    fields.extend(
+                        reference
+                            .iter()
+                            .flat_map(|reference| with_reference(reference, outcome)),
+                    );
+                }
+                Shown::Scan(outcome, comparison) => {
+                    fields.extend(scan(outcome));
+                    fields.extend(comparison.iter().flat_map(|compared| compared_with(compared)));
+                }
+            }
         }
-    }
-    if let (Some(reference), Fate::Shown(outcome)) = (&report.reference, &report.fate) {
-        fields.extend(with_reference(reference, outcome));
     }
     Value::Object(fields)
 }
@@ -73,11 +91,10 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-fn shown(outcome: &Outcome) -> Map<String, Value> {
+fn record(outcome: &Outcome) -> Map<String, Value> {
     let reading = &outcome.reading;
     let in_percent = |steps| percent(steps, reading.probability_scale);
-    let receipt = &outcome.receipt;
-    object(json!({
+    let mut fields = object(json!({
         "probability_percent": in_percent(reading.probability),
         "probability_low_percent": in_percent(outcome.probability_low),
         "probability_high_percent": in_percent(outcome.probability_high),
@@ -86,8 +103,21 @@ fn shown(outcome: &Outcome) -> Map<String, Value> {
         "decision": outcome.decision,
         "decision_text": outcome.decision_text,
         "warning": outcome.warning,
-        "receipt_job": receipt.job.to_string(),
+    }));
+    let receipt = &outcome.receipt;
+    fields.extend(signed(receipt));
+    fields.extend(object(json!({
         "receipt_item": receipt.item,
+        "receipt_input_hash": receipt.input_hash.to_string(),
+        "receipt_answer_hash": receipt.answer_hash.to_string(),
+    })));
+    fields
+}
+
+/// What all receipts of a job say.
+fn signed(receipt: &Receipt) -> Map<String, Value> {
+    object(json!({
+        "receipt_job": receipt.job.to_string(),
         "receipt_box": receipt.box_name.to_string(),
         "receipt_model_id": receipt.model_id,
         "receipt_model_hash": receipt.model_hash.to_string(),
@@ -95,8 +125,45 @@ fn shown(outcome: &Outcome) -> Map<String, Value> {
         "receipt_floor": floor(receipt.floor),
         "receipt_parameter_hash": receipt.parameter_hash.to_string(),
         "receipt_key_fingerprint": receipt.key_fingerprint.to_string(),
-        "receipt_input_hash": receipt.input_hash.to_string(),
-        "receipt_answer_hash": receipt.answer_hash.to_string(),
+    }))
+}
+
+fn scan(outcome: &ScanOutcome) -> Map<String, Value> {
+    let reading = &outcome.reading;
+    let name = |class: u32| {
+        reading
+            .classes
+            .get(class as usize)
+            .map(|class| class.name.as_str())
+    };
+    let classes = reading.classes.iter();
+    let classes: Map<String, Value> = classes
+        .map(|class| (class.name.clone(), json!(permille(class.permille))))
+        .collect();
+    let patches = reading.map.iter();
+    let mut fields = object(json!({
+        "class": name(reading.class),
+        "class_text": reading.text,
+        "class_percent": classes,
+        "patch_rows": reading.rows,
+        "patch_class": patches.clone().map(|(class, _)| name(*class)).collect::<Vec<_>>(),
+        "patch_class_percent": patches.map(|(_, share)| permille(*share)).collect::<Vec<_>>(),
+        "warning": outcome.warning,
+        "receipts": outcome.items,
+    }));
+    fields.extend(signed(&outcome.receipt));
+    fields
+}
+
+/// The same image in the clear, for demonstrations and tests.
+fn compared_with(comparison: &Comparison) -> Map<String, Value> {
+    let reading = &comparison.reading;
+    let class = reading.classes.get(reading.class as usize);
+    object(json!({
+        "reference_class": class.map(|class| class.name.as_str()),
+        "same_class_as_reference": comparison.same_class,
+        "rms_predicted_deviations": comparison.rms_deviations,
+        "max_predicted_deviations": comparison.max_deviations,
     }))
 }
 
@@ -140,13 +207,27 @@ pub(crate) fn fields(contract: &ContractView) -> Value {
         }
         value
     };
+    let (fields, image) = match &contract.reads {
+        ReadsView::Record(fields) => (fields.as_slice(), Value::Null),
+        ReadsView::Image(view) => {
+            let class = |(name, label): &(String, String)| json!({"name": name, "label": label});
+            let image = json!({
+                "side": view.side,
+                "crop": view.crop,
+                "patches": view.patches,
+                "classes": view.classes.iter().map(class).collect::<Vec<_>>(),
+            });
+            (&[][..], image)
+        }
+    };
     json!({
         "model_id": contract.model_id,
         "title": contract.title,
         "intended_use": contract.intended_use,
         "not_for": contract.not_for,
         "warning": contract.warning,
-        "fields": contract.fields.iter().map(field).collect::<Vec<_>>(),
+        "fields": fields.iter().map(field).collect::<Vec<_>>(),
+        "image": image,
     })
 }
 
@@ -164,6 +245,6 @@ pub(crate) fn status(status: &VaultStatus) -> Value {
         "key_fingerprint": status.keys.map(|keys| keys.digest.to_string()),
         "client": status.keys.map(|keys| keys.client.to_string()),
         "eval_key_bytes": status.keys.map(|keys| keys.len_bytes),
-        "open_records": status.open_jobs.len(),
+        "open_jobs": status.open_jobs.len(),
     })
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 pub(crate) mod face;
+pub(crate) mod images;
 pub(crate) mod input;
 pub(crate) mod json;
 pub(crate) mod process;

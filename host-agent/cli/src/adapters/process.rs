@@ -37,11 +37,24 @@ pub(crate) struct Process<T> {
 }
 
 impl<T: DeserializeOwned + Send + 'static> Process<T> {
-    /// Starts `obscura-agent-<name>` from the folder of this program.
+    /// Starts `obscura-agent-<name>` from the folder of this program, with the device's configuration.
     ///
     /// # Errors
     /// [`CliError::Start`].
     pub(crate) fn start(name: &'static str, config: &Path, log: &str) -> Result<Self, CliError> {
+        Self::spawn(name, Some(config), log, MAX_FRAME_BYTES)
+    }
+
+    /// Starts one that may need no configuration; frames both ways are at most `max_frame_bytes` long.
+    ///
+    /// # Errors
+    /// [`CliError::Start`].
+    pub(super) fn spawn(
+        name: &'static str,
+        config: Option<&Path>,
+        log: &str,
+        max_frame_bytes: usize,
+    ) -> Result<Self, CliError> {
         let this = std::env::current_exe().unwrap_or_default();
         let path = this.with_file_name(format!("obscura-agent-{name}"));
         let failed = |source: io::Error| CliError::Start {
@@ -50,16 +63,18 @@ impl<T: DeserializeOwned + Send + 'static> Process<T> {
             source,
         };
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
-        let child = Command::new(&path)
-            .arg("--config")
-            .arg(config)
+        let mut command = Command::new(&path);
+        if let Some(config) = config {
+            command.arg("--config").arg(config);
+        }
+        let child = command
             .arg("--log")
             .arg(log)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .spawn()
             .map_err(failed)?;
-        let channel = Channel::new(ours, MAX_FRAME_BYTES);
+        let channel = Channel::new(ours, max_frame_bytes);
         let mut reader = channel
             .try_clone()
             .map_err(|source| CliError::Channel { name, source })?;
@@ -81,7 +96,7 @@ impl<T: DeserializeOwned + Send + 'static> Process<T> {
         })
     }
 
-    fn send<R: Serialize>(&mut self, value: &R) -> Result<(), CliError> {
+    pub(super) fn send<R: Serialize>(&mut self, value: &R) -> Result<(), CliError> {
         match self.channel.send(value) {
             Err(ChannelError::Io(_)) => Err(self.stopped()),
             sent => sent.map_err(|source| CliError::Channel {
@@ -91,7 +106,7 @@ impl<T: DeserializeOwned + Send + 'static> Process<T> {
         }
     }
 
-    fn receive(&mut self, patience: Duration) -> Result<Option<T>, CliError> {
+    pub(super) fn receive(&mut self, patience: Duration) -> Result<Option<T>, CliError> {
         match self.replies.recv_timeout(patience) {
             Ok(Ok(value)) => Ok(Some(value)),
             Err(RecvTimeoutError::Timeout) => Ok(None),

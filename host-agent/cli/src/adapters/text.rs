@@ -1,7 +1,7 @@
 //! Results and tables as text on standard output.
 #![expect(
     clippy::format_push_string,
-    reason = "short texts for people, built once per record"
+    reason = "short texts for people, built once per result"
 )]
 
 use std::{
@@ -9,13 +9,15 @@ use std::{
     time::Duration,
 };
 
-use obscura_local::agent::{ContractView, FieldTakes, Outcome, Reading, VaultStatus};
+use obscura_local::agent::{
+    Comparison, ContractView, FieldTakes, Outcome, Reading, ReadsView, ScanOutcome, ScanReading, VaultStatus,
+};
 use obscura_protocol::job::FloorKind;
 
 use super::input::takes;
 use crate::{
     application::Places,
-    domain::report::{Fate, RecordReport, RunReport},
+    domain::report::{Fate, JobReport, RunReport, Shown, Subject},
     error::CliError,
 };
 
@@ -94,16 +96,95 @@ pub(crate) fn floor(kind: FloorKind) -> &'static str {
     }
 }
 
-/// One record's result.
-pub(crate) fn record(report: &RecordReport) -> String {
+/// The result of one record or image.
+pub(crate) fn job(report: &JobReport, subject: Subject) -> String {
     match &report.fate {
-        Fate::Open => format!("\n{}\n  no answer yet\n", report.name),
-        Fate::Failed { reason, .. } => format!("\n{}\n  NO RESULT     {reason}\n", report.name),
-        Fate::Shown(outcome) => shown(&report.name, outcome, report.reference.as_ref()),
+        Fate::Open => format!("\n{}\n  no result yet\n", report.name),
+        Fate::Failed { reason, .. } => {
+            let one = subject.one();
+            format!("\n{}\n  NO RESULT     for this {one}: {reason}\n", report.name)
+        }
+        Fate::Shown(Shown::Record(outcome, reference)) => record(&report.name, outcome, reference.as_ref()),
+        Fate::Shown(Shown::Scan(outcome, comparison)) => scan(&report.name, outcome, comparison.as_deref()),
     }
 }
 
-fn shown(name: &str, outcome: &Outcome, reference: Option<&Reading>) -> String {
+/// Thousandths as a percentage.
+pub(crate) fn permille(permille: u16) -> f64 {
+    f64::from(permille) / 10.0
+}
+
+fn scan(name: &str, outcome: &ScanOutcome, comparison: Option<&Comparison>) -> String {
+    let reading = &outcome.reading;
+    let mut text = format!("\n{name}\n");
+    if let Some(found) = reading.classes.get(reading.class as usize) {
+        text += &format!(
+            "  finding       {} ({}), {:.1} %\n                {}\n",
+            found.label,
+            found.name,
+            permille(found.permille),
+            reading.text
+        );
+    }
+    let mut classes: Vec<_> = reading.classes.iter().collect();
+    classes.sort_by_key(|class| std::cmp::Reverse(class.permille));
+    let classes = classes
+        .iter()
+        .map(|class| format!("{} {:.1} %", class.name, permille(class.permille)));
+    text += &format!("  classes       {}\n", classes.collect::<Vec<_>>().join(", "));
+    text += &map(reading);
+    if let Some(comparison) = comparison {
+        let same = if comparison.same_class {
+            "same finding"
+        } else {
+            "OTHER FINDING"
+        };
+        text += &format!(
+            "  in the clear  {same}; outputs differ by {:.2} of the predicted deviation, at most {:.1}  (computed on this device, not by the box)\n",
+            comparison.rms_deviations, comparison.max_deviations
+        );
+    }
+    let receipt = &outcome.receipt;
+    text += &format!(
+        "  receipts      {} signed by {}: {} {:.8}, counter {}, floor {}, keys {:.8}\n  \
+         warning       {}\n",
+        outcome.items,
+        receipt.box_name,
+        receipt.model_id,
+        receipt.model_hash,
+        receipt.security_counter,
+        floor(receipt.floor),
+        receipt.key_fingerprint,
+        outcome.warning,
+    );
+    text
+}
+
+/// The most probable class of every patch, as the patches lie in the image.
+fn map(reading: &ScanReading) -> String {
+    let name = |class: u32| {
+        reading
+            .classes
+            .get(class as usize)
+            .map_or("?", |class| &class.name)
+    };
+    let width = reading
+        .classes
+        .iter()
+        .map(|class| class.name.len())
+        .max()
+        .unwrap_or(1);
+    let rows = reading.map.chunks((reading.rows as usize).max(1));
+    let lines = rows.enumerate().map(|(number, row)| {
+        let label = if number == 0 { "patches" } else { "" };
+        let names = row.iter().map(|(class, _)| format!("{:width$}", name(*class)));
+        let line = format!("  {label:<13} {}", names.collect::<Vec<_>>().join(" "));
+        line.trim_end().to_owned() + "\n"
+    });
+    lines.collect()
+}
+
+fn record(name: &str, outcome: &Outcome, reference: Option<&Reading>) -> String {
     let reading = &outcome.reading;
     let in_percent = |steps| percent(steps, reading.probability_scale);
     let mut text = format!(
@@ -161,12 +242,12 @@ pub(crate) fn table(report: &RunReport) -> String {
     } else {
         row("upload", Some(keys.upload_bytes), Some(keys.upload_time));
     }
-    let count = report.records.len();
+    let count = report.jobs.len();
     let of = |step: &str| {
         if count == 1 {
             step.to_owned()
         } else {
-            format!("{step}, {count} records")
+            format!("{step}, {count} {}", report.subject.many())
         }
     };
     row(
@@ -192,7 +273,21 @@ pub(crate) fn fields(contract: &ContractView) -> String {
         "{} ({})\n\n{}\n{}\n",
         contract.title, contract.model_id, contract.intended_use, contract.not_for
     );
-    for field in &contract.fields {
+    let fields = match &contract.reads {
+        ReadsView::Record(fields) => fields,
+        ReadsView::Image(view) => {
+            text += &format!(
+                "\nReads JPEG and PNG images: the central square, resized to {0} x {0} pixels, the centre of {1} x {1}\n\
+                 of it in {2} patches.\n\nClasses\n",
+                view.side, view.crop, view.patches
+            );
+            for (name, label) in &view.classes {
+                text += &format!("    {name:<12} {label}\n");
+            }
+            return text;
+        }
+    };
+    for field in fields {
         text += &format!(
             "\n{}\n  {}: {}\n  {}\n",
             field.name,
@@ -226,7 +321,7 @@ pub(crate) fn status(status: &VaultStatus, places: &Places) -> String {
         places.way,
     );
     let vault = match (status.exists, status.open) {
-        (false, _) => "not made yet: `obscura-agent init` or the first `record` makes it",
+        (false, _) => "not made yet: `obscura-agent init` or the first `record` or `scan` makes it",
         (true, false) => "locked",
         (true, true) => "opened",
     };
@@ -239,7 +334,7 @@ pub(crate) fn status(status: &VaultStatus, places: &Places) -> String {
             ),
             None => "keys           none for this model yet\n".to_owned(),
         };
-        text += &format!("open records   {}\n", status.open_jobs.len());
+        text += &format!("without result {}\n", status.open_jobs.len());
     }
     text
 }

@@ -1,5 +1,7 @@
 //! The use cases of the command line.
 
+mod feed;
+mod heard;
 mod revoke;
 mod run;
 #[cfg(test)]
@@ -7,6 +9,7 @@ mod tests;
 mod unlock;
 mod words;
 
+pub(crate) use feed::{NamedImage, check_images};
 pub(crate) use revoke::revoke_keys;
 pub(crate) use run::{Named, Run, check_records};
 pub(crate) use unlock::{VaultExt, make_keys};

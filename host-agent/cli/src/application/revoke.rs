@@ -52,7 +52,7 @@ pub(crate) fn revoke_keys(
             return Err(CliError::Unreachable {
                 what: trouble.unwrap_or_else(|| format!("{} does not answer", places.box_name)),
                 waited_s: patience.as_secs(),
-                kept: NOT_YET,
+                kept: NOT_YET.to_owned(),
             });
         }
         face.progress(Activity::Box, 0, 0, trouble.as_deref().unwrap_or_default());

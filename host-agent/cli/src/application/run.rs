@@ -1,26 +1,25 @@
-//! Sending records and showing what comes back.
+//! Sending records and images and showing what comes back.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
 use obscura_local::agent::{
-    LinkCommand, LinkEvent, Record, VaultFault, VaultReply, VaultRequest, VaultStatus, Wanted,
+    LinkCommand, LinkEvent, Reading, Record, ResumedJob, VaultReply, VaultRequest, VaultStatus, Wanted,
 };
 use obscura_protocol::{identity::JobId, transfer::ObjectHeader};
 
-use super::{VaultExt, make_keys, words::Places};
+use super::{VaultExt, feed::Pending, make_keys, words::Places};
 use crate::{
-    domain::report::{Fate, RecordReport, RunReport},
+    domain::report::{JobReport, RunReport, Subject},
     error::CliError,
     ports::{Activity, Face, Link, Vault},
 };
 
 /// The face is told at least this often.
 const TICK: Duration = Duration::from_secs(1);
-const KEPT: &str = "The records are kept: `obscura-agent resume` sends them again";
-const UNEXPECTED: CliError = CliError::Unexpected { name: "vault" };
+pub(super) const UNEXPECTED: CliError = CliError::Unexpected { name: "vault" };
 
 /// A record and what the user calls it.
 #[derive(Debug)]
@@ -29,21 +28,33 @@ pub(crate) struct Named {
     pub(crate) record: Record,
 }
 
-/// A record under way.
-struct Open {
+/// A record or an image under way.
+pub(super) struct Open {
     /// Its place in the report.
-    place: usize,
-    sent: Option<Instant>,
+    pub(super) place: usize,
+    pub(super) sent: Option<Instant>,
     /// When the box expects to have answered it.
-    ends: Option<Instant>,
+    pub(super) ends: Option<Instant>,
+    /// Items with an accepted answer.
+    pub(super) done: u32,
+    /// Items that are to be encrypted, the next one first.
+    pub(super) unsent: VecDeque<u32>,
+    /// Items the link has, without an accepted answer.
+    pub(super) under_way: usize,
+    pub(super) reference: Option<Reading>,
 }
 
 impl Open {
-    fn new(place: usize) -> Self {
+    /// One whose items are all at the link, `done` of them answered before.
+    pub(super) fn new(place: usize, under_way: usize, done: u32) -> Self {
         Self {
             place,
             sent: None,
             ends: None,
+            done,
+            unsent: VecDeque::new(),
+            under_way,
+            reference: None,
         }
     }
 }
@@ -59,27 +70,30 @@ pub(crate) struct Run<'a> {
     pub(crate) with_reference: bool,
     pub(crate) report: RunReport,
     /// Shows a result as soon as it is there.
-    pub(crate) show: &'a mut dyn FnMut(&RecordReport) -> Result<(), CliError>,
+    pub(crate) show: &'a mut dyn FnMut(&JobReport) -> Result<(), CliError>,
 }
 
 /// What the run waits for, and since when nothing has moved.
-struct Waiting {
-    open: HashMap<JobId, Open>,
-    keys_known: bool,
-    upload_began: Option<Instant>,
+pub(super) struct Waiting<'a> {
+    pub(super) open: HashMap<JobId, Open>,
+    /// Images that were not opened yet.
+    pub(super) pending: Pending<'a>,
+    pub(super) keys_known: bool,
+    pub(super) upload_began: Option<Instant>,
     /// Bytes of the keys at the box or on the way, and in all.
-    upload: (u64, u64),
-    last_answer: Option<Instant>,
-    moved: Instant,
+    pub(super) upload: (u64, u64),
+    pub(super) last_answer: Option<Instant>,
+    pub(super) moved: Instant,
     /// What is in the way, if anything.
-    trouble: Option<String>,
-    detail: String,
+    pub(super) trouble: Option<String>,
+    pub(super) detail: String,
 }
 
-impl Waiting {
-    fn new() -> Self {
+impl<'a> Waiting<'a> {
+    pub(super) fn new(pending: Pending<'a>) -> Self {
         Self {
             open: HashMap::new(),
+            pending,
             keys_known: false,
             upload_began: None,
             upload: (0, 0),
@@ -116,9 +130,8 @@ impl Run<'_> {
     /// # Errors
     /// [`CliError`]; what was shown until then is in the report.
     pub(crate) fn records(&mut self, status: &VaultStatus, records: Vec<Named>) -> Result<(), CliError> {
-        let object = self.keys(status)?;
-        self.link.tell(LinkCommand::UseKeys { object })?;
-        let mut waiting = Waiting::new();
+        self.use_keys(status)?;
+        let mut waiting = Waiting::new(Pending::none());
         for named in records {
             self.submit(named, &mut waiting)?;
             // Answers to the first records are shown while the last ones are being encrypted.
@@ -144,7 +157,7 @@ impl Run<'_> {
         self.report.keys.len_bytes = object.len_bytes;
         self.link.tell(LinkCommand::UseKeys { object })?;
         self.link.tell(LinkCommand::Resume)?;
-        let mut waiting = Waiting::new();
+        let mut waiting = Waiting::new(Pending::none());
         let journal = loop {
             match self.link.next(TICK)? {
                 Some(LinkEvent::Resumed { jobs }) => break jobs,
@@ -152,36 +165,50 @@ impl Run<'_> {
                 None => {}
             }
         };
-        for job in &journal {
-            let known = status.open_jobs.iter().any(|open| open.job == *job);
-            if known {
-                let place = self.report.records.len();
-                self.report
-                    .records
-                    .push(RecordReport::new(format!("job {job:.8}")));
-                waiting.open.insert(*job, Open::new(place));
-            } else {
+        for ResumedJob { job, .. } in &journal {
+            if !status.open_jobs.iter().any(|open| open.job == *job) {
                 self.link.tell(LinkCommand::Settle { job: *job })?;
             }
         }
-        let lost: Vec<_> = status
-            .open_jobs
-            .iter()
-            .filter(|open| !journal.contains(&open.job))
-            .collect();
-        for open in &lost {
-            self.vault.done(VaultRequest::Settle { job: open.job })?;
+        let mut lost = 0;
+        for open in &status.open_jobs {
+            let there = journal.iter().find(|resumed| resumed.job == open.job);
+            let there = there.map(|resumed| resumed.items.as_slice());
+            match (self.report.subject, there) {
+                (Subject::Record, Some(_)) => {
+                    let place = self.report_open(format!("job {:.8}", open.job), 1);
+                    waiting.open.insert(open.job, Open::new(place, 1, 0));
+                }
+                (Subject::Record, None) => {
+                    self.vault.done(VaultRequest::Settle { job: open.job })?;
+                    lost += 1;
+                }
+                (Subject::Image, there) => self.resume_scan(open, there, &mut waiting)?,
+            }
         }
-        if !lost.is_empty() {
-            let text = format!("{} records were never sent and must be entered again", lost.len());
+        if lost > 0 {
+            let text = format!("{lost} records were never sent and must be entered again");
             self.face.note(&text);
         }
-        if waiting.open.is_empty() {
-            self.face
-                .note("every record has its result; there is nothing to resume");
+        if self.report.jobs.is_empty() {
+            let one = self.report.subject.one();
+            let text = format!("every {one} has its result; there is nothing to resume");
+            self.face.note(&text);
             return Ok(());
         }
         self.wait(&mut waiting)
+    }
+
+    /// Makes sure that there are keys and that the box gets them.
+    pub(super) fn use_keys(&mut self, status: &VaultStatus) -> Result<(), CliError> {
+        let object = self.keys(status)?;
+        self.link.tell(LinkCommand::UseKeys { object })
+    }
+
+    /// Adds a job to the report; its place there.
+    pub(super) fn report_open(&mut self, name: String, items: u32) -> usize {
+        self.report.jobs.push(JobReport::new(name, items));
+        self.report.jobs.len() - 1
     }
 
     fn keys(&mut self, status: &VaultStatus) -> Result<ObjectHeader, CliError> {
@@ -199,29 +226,28 @@ impl Run<'_> {
         Ok(object)
     }
 
-    fn submit(&mut self, named: Named, waiting: &mut Waiting) -> Result<(), CliError> {
+    fn submit(&mut self, named: Named, waiting: &mut Waiting<'_>) -> Result<(), CliError> {
         let Named { name, record } = named;
-        let mut report = RecordReport::new(name.clone());
+        let mut reference = None;
         if self.with_reference {
             let record = record.clone();
             let VaultReply::Reference(reading) = self.vault.request(VaultRequest::Reference { record })?
             else {
                 return Err(UNEXPECTED);
             };
-            report.reference = Some(reading);
+            reference = Some(reading);
         }
         let began = Instant::now();
-        let reply = self
-            .vault
-            .request(VaultRequest::Encrypt { label: name, record })?;
+        let label = name.clone();
+        let reply = self.vault.request(VaultRequest::Encrypt { label, record })?;
         let VaultReply::Encrypted { ticket, item } = reply else {
             return Err(UNEXPECTED);
         };
-        report.encrypt_time = began.elapsed();
-        report.request_bytes = item.len() as u64;
-        let place = self.report.records.len();
-        self.report.records.push(report);
-        waiting.open.insert(ticket.job, Open::new(place));
+        let place = self.report_open(name, 1);
+        self.report.jobs[place].encrypt_time = began.elapsed();
+        self.report.jobs[place].request_bytes = item.len() as u64;
+        let open = Open::new(place, 1, 0);
+        waiting.open.insert(ticket.job, Open { reference, ..open });
         self.link.tell(LinkCommand::Submit {
             ticket,
             items: vec![item],
@@ -229,9 +255,15 @@ impl Run<'_> {
         })
     }
 
-    fn wait(&mut self, waiting: &mut Waiting) -> Result<(), CliError> {
-        while !waiting.open.is_empty() {
-            if let Some(event) = self.link.next(TICK)? {
+    pub(super) fn wait(&mut self, waiting: &mut Waiting<'_>) -> Result<(), CliError> {
+        loop {
+            self.open_pending(waiting)?;
+            if waiting.open.is_empty() {
+                break;
+            }
+            // Answers to the first items are taken while the next ones are being encrypted.
+            let patience = if self.feed(waiting)? { Duration::ZERO } else { TICK };
+            if let Some(event) = self.link.next(patience)? {
                 self.event(event, waiting)?;
             }
             self.show_progress(waiting);
@@ -243,7 +275,7 @@ impl Run<'_> {
                 return Err(CliError::Unreachable {
                     what: what.unwrap_or_else(|| format!("{box_name} does not answer")),
                     waited_s: still.as_secs(),
-                    kept: KEPT,
+                    kept: self.places.kept(),
                 });
             }
         }
@@ -251,9 +283,20 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn show_progress(&mut self, waiting: &Waiting) {
-        let (of, open) = (self.report.records.len() as u64, waiting.open.len() as u64);
-        if waiting.keys_known && open > 0 {
+    /// Items with an accepted answer, and items in all.
+    fn items(&self, waiting: &Waiting<'_>) -> (u64, u64) {
+        let all: u64 = self.report.jobs.iter().map(|job| u64::from(job.items)).sum();
+        let left = |open: &Open| u64::from(self.report.jobs[open.place].items.saturating_sub(open.done));
+        let left: u64 = waiting.open.values().map(left).sum();
+        (all - left, all + waiting.pending.items())
+    }
+
+    fn show_progress(&mut self, waiting: &Waiting<'_>) {
+        if waiting.open.is_empty() {
+            return;
+        }
+        if waiting.keys_known {
+            let (done, of) = self.items(waiting);
             let ends = waiting.open.values().filter_map(|open| open.ends).max();
             let left = ends.map(|ends| Places::left(ends.saturating_duration_since(Instant::now())));
             let detail = match (&waiting.trouble, left) {
@@ -261,7 +304,7 @@ impl Run<'_> {
                 (None, Some(left)) => format!("{}, {left}", waiting.detail),
                 (None, None) => waiting.detail.clone(),
             };
-            self.face.progress(Activity::Answers, of - open, of, &detail);
+            self.face.progress(Activity::Answers, done, of, &detail);
         } else if waiting.upload_began.is_some() {
             let (done, of) = waiting.upload;
             let checks = format!("{} checks them", self.places.box_name);
@@ -270,157 +313,9 @@ impl Run<'_> {
                 .as_deref()
                 .unwrap_or(if done == of { &checks } else { "" });
             self.face.progress(Activity::Upload, done, of, detail);
-        } else if open > 0 {
+        } else {
             let detail = waiting.trouble.as_deref().unwrap_or_default();
             self.face.progress(Activity::Box, 0, 0, detail);
         }
-    }
-
-    fn event(&mut self, event: LinkEvent, waiting: &mut Waiting) -> Result<(), CliError> {
-        if let Some(text) = self.places.note(&event) {
-            self.face.note(&text);
-        }
-        let (moved, trouble) = (Instant::now(), waiting.trouble.take());
-        let before = std::mem::replace(&mut waiting.moved, moved);
-        match event {
-            LinkEvent::NeedChunk { object, index } => {
-                let reply = self.vault.request(VaultRequest::KeyChunk { index })?;
-                let VaultReply::KeyChunk(bytes) = reply else {
-                    return Err(UNEXPECTED);
-                };
-                self.link.tell(LinkCommand::Chunk { object, index, bytes })?;
-            }
-            LinkEvent::Uploading { done_bytes, of_bytes } => {
-                waiting.upload_began.get_or_insert(moved);
-                waiting.keys_known = false;
-                waiting.upload = (done_bytes, of_bytes);
-            }
-            LinkEvent::KeysStored { sent_bytes } => {
-                self.face.finished();
-                self.report.keys.upload_bytes = sent_bytes;
-                self.report.keys.upload_time =
-                    waiting.upload_began.map_or(Duration::ZERO, |began| moved - began);
-                waiting.keys_known = true;
-            }
-            LinkEvent::KeysFound => {
-                if waiting.upload_began.is_none() && !self.report.keys.reused {
-                    self.report.keys.reused = true;
-                    let text = format!("{} has this device's keys from before", self.places.box_name);
-                    self.face.note(&text);
-                }
-                waiting.keys_known = true;
-            }
-            LinkEvent::Sent { job, sent_bytes } => {
-                if let Some(open) = waiting.open.get_mut(&job) {
-                    open.sent.get_or_insert(moved);
-                    self.report.records[open.place].request_bytes = sent_bytes;
-                }
-            }
-            LinkEvent::Progress { phase, .. } => waiting.detail = self.places.phase(phase),
-            LinkEvent::Outlook { job, left_s, .. } => {
-                if let Some(open) = waiting.open.get_mut(&job) {
-                    open.ends = left_s.map(|seconds| moved + Duration::from_secs(seconds.into()));
-                }
-            }
-            LinkEvent::ItemDead { job, code, .. } => {
-                self.settle(job)?;
-                let error = CliError::Refused { code };
-                self.failed(job, &error, waiting)?;
-            }
-            LinkEvent::Answer {
-                job,
-                index,
-                bytes,
-                receipt,
-            } => {
-                return self.answer(job, index, bytes, receipt, waiting);
-            }
-            LinkEvent::JobRefused { job, code } => {
-                self.vault.done(VaultRequest::Settle { job })?;
-                let error = CliError::Refused { code };
-                self.failed(job, &error, waiting)?;
-            }
-            LinkEvent::Refused { code } => {
-                self.face.finished();
-                return Err(CliError::Refused { code });
-            }
-            LinkEvent::Online | LinkEvent::Session | LinkEvent::Resumed { .. } => waiting.moved = before,
-            event => {
-                // Nothing moves while the box is silent, full, or out of reach.
-                waiting.moved = before;
-                waiting.trouble = match event {
-                    LinkEvent::Offline { cause, .. } => Some(self.places.offline(cause)),
-                    LinkEvent::Delayed { code, .. } => Some(code.to_string()),
-                    _ => trouble,
-                };
-            }
-        }
-        Ok(())
-    }
-
-    fn answer(
-        &mut self,
-        job: JobId,
-        item: u32,
-        answer: Vec<u8>,
-        receipt: Vec<u8>,
-        waiting: &mut Waiting,
-    ) -> Result<(), CliError> {
-        let arrived = Instant::now();
-        let Some(open) = waiting.open.get(&job) else {
-            return Ok(());
-        };
-        let began = [open.sent, waiting.last_answer].into_iter().flatten().max();
-        waiting.last_answer = Some(arrived);
-        let report = &mut self.report.records[open.place];
-        report.wait_time = began.map_or(Duration::ZERO, |began| arrived - began);
-        report.answer_bytes = answer.len() as u64;
-        let request = VaultRequest::Accept {
-            job,
-            item,
-            answer,
-            receipt,
-        };
-        match self.vault.request(request) {
-            Ok(VaultReply::Outcome(outcome)) => {
-                report.accept_time = arrived.elapsed();
-                report.name.clone_from(&outcome.label);
-                report.fate = Fate::Shown(outcome);
-                self.face.finished();
-                (self.show)(report)?;
-                waiting.open.remove(&job);
-                // Shown first, forgotten after: a crash between the two shows it twice, never not at all.
-                self.settle(job)
-            }
-            Ok(_) => Err(UNEXPECTED),
-            Err(
-                error @ CliError::Vault {
-                    fault: VaultFault::Trust,
-                    ..
-                },
-            ) => {
-                self.settle(job)?;
-                self.failed(job, &error, waiting)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn settle(&mut self, job: JobId) -> Result<(), CliError> {
-        self.vault.done(VaultRequest::Settle { job })?;
-        self.link.tell(LinkCommand::Settle { job })
-    }
-
-    fn failed(&mut self, job: JobId, error: &CliError, waiting: &mut Waiting) -> Result<(), CliError> {
-        let Some(open) = waiting.open.remove(&job) else {
-            return Ok(());
-        };
-        let report = &mut self.report.records[open.place];
-        report.fate = Fate::Failed {
-            reason: error.chain(),
-            exit_code: error.exit_code(),
-        };
-        self.face.finished();
-        (self.show)(report)
     }
 }

@@ -1,10 +1,12 @@
 //! A run over scripted processes.
 
+mod scans;
+
 use std::{collections::VecDeque, time::Duration};
 
 use obscura_local::agent::{
-    LinkCommand, LinkEvent, OfflineCause, OpenJob, Outcome, Problem, Reading, Record, VaultFault, VaultReply,
-    VaultRequest, VaultStatus, Wanted,
+    LinkCommand, LinkEvent, OfflineCause, OpenJob, Outcome, Problem, Reading, Record, ResumedJob, VaultFault,
+    VaultReply, VaultRequest, VaultStatus, Wanted,
 };
 use obscura_protocol::{
     identity::{ClientId, Digest, JobId, SiteId},
@@ -15,7 +17,7 @@ use obscura_protocol::{
 
 use super::{Named, Places, Run, check_records, revoke_keys};
 use crate::{
-    domain::report::{Fate, RunReport},
+    domain::report::{Fate, RunReport, Subject},
     error::CliError,
     ports::{Activity, Face, Link, Vault},
 };
@@ -168,6 +170,8 @@ fn status(keys: Option<ObjectHeader>, open: &[u8]) -> VaultStatus {
     let open_job = |n: &u8| OpenJob {
         job: job(*n),
         key_fingerprint: Digest([3; 32]),
+        items: 1,
+        unanswered: vec![0],
     };
     VaultStatus {
         exists: true,
@@ -190,7 +194,7 @@ fn play(events: Vec<LinkEvent>, act: impl FnOnce(&mut Run<'_>) -> Result<(), Cli
         told: Vec::new(),
     };
     let mut shown = Vec::new();
-    let mut show = |report: &crate::domain::report::RecordReport| {
+    let mut show = |report: &crate::domain::report::JobReport| {
         shown.push(report.name.clone());
         Ok(())
     };
@@ -201,6 +205,7 @@ fn play(events: Vec<LinkEvent>, act: impl FnOnce(&mut Run<'_>) -> Result<(), Cli
         places: Places {
             way: "broker localhost:8883".into(),
             box_name: "box-1".into(),
+            subject: Subject::default(),
         },
         patience: Duration::from_millis(50),
         wanted: Wanted::default(),
@@ -218,6 +223,13 @@ fn play(events: Vec<LinkEvent>, act: impl FnOnce(&mut Run<'_>) -> Result<(), Cli
         link,
         notes,
         shown,
+    }
+}
+
+fn resumed(n: u8) -> ResumedJob {
+    ResumedJob {
+        job: job(n),
+        items: vec![0],
     }
 }
 
@@ -320,10 +332,10 @@ fn a_receipt_that_does_not_match_fails_its_record_only() {
     played.done.unwrap();
     assert_eq!(played.report.failures(), (1, 5));
     assert!(matches!(
-        played.report.records[0].fate,
+        played.report.jobs[0].fate,
         Fate::Failed { exit_code: 5, .. }
     ));
-    assert!(matches!(played.report.records[1].fate, Fate::Shown(_)));
+    assert!(matches!(played.report.jobs[1].fate, Fate::Shown(_)));
 }
 
 #[test]
@@ -371,7 +383,7 @@ fn resume_waits_for_what_is_open_and_forgets_what_only_one_side_knows() {
     let events = vec![
         LinkEvent::Online,
         LinkEvent::Resumed {
-            jobs: vec![job(1), job(9)],
+            jobs: [1, 9].map(resumed).into(),
         },
         LinkEvent::KeysFound,
         answer(1, b"answer"),
@@ -399,6 +411,7 @@ fn revoke(events: Vec<LinkEvent>) -> (Result<u32, CliError>, Vec<LinkCommand>) {
     let places = Places {
         way: "broker localhost:8883".into(),
         box_name: "box-1".into(),
+        subject: Subject::default(),
     };
     let patience = Duration::from_millis(50);
     let done = revoke_keys(&mut link, &mut MemFace::default(), &places, patience);

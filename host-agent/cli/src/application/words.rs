@@ -5,38 +5,40 @@ use std::time::Duration;
 use obscura_local::agent::{LinkEvent, OfflineCause};
 use obscura_protocol::message::Phase;
 
+use crate::domain::report::Subject;
+
 /// What lies between this device and its box, and what the box is called.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
     /// "broker HOST:PORT", or which cable.
     pub(crate) way: String,
     pub(crate) box_name: String,
+    /// What the device's model reads.
+    pub(crate) subject: Subject,
 }
 
 impl Places {
     /// A line for people, when the event deserves one.
     pub(crate) fn note(&self, event: &LinkEvent) -> Option<String> {
-        let Self { way, box_name } = self;
+        let Self { way, box_name, .. } = self;
+        let (one, many) = (self.subject.one(), self.subject.many());
         Some(match event {
             LinkEvent::Offline { cause, retry_in_ms } => {
                 let what = self.offline(*cause);
-                format!(
-                    "{what}, retrying in {}; the record is kept",
-                    seconds(*retry_in_ms)
-                )
+                format!("{what}, retrying in {}; the {one} is kept", seconds(*retry_in_ms))
             }
             LinkEvent::Denied => {
                 format!("{way} does not let this device publish: its policy is wrong")
             }
             LinkEvent::BoxSilent { retry_in_ms } => {
                 let wait = seconds(*retry_in_ms);
-                format!("{box_name} does not answer, asked again, waiting {wait}; the record is kept")
+                format!("{box_name} does not answer, asked again, waiting {wait}; the {one} is kept")
             }
             LinkEvent::Delayed { code, retry_in_ms } => {
                 format!("{code}; trying again in {}", seconds(*retry_in_ms))
             }
             LinkEvent::JournalFailed => {
-                "the journal cannot be written: records sent now would not survive a crash".to_owned()
+                format!("the journal cannot be written: {many} sent now would not survive a crash")
             }
             _ => return None,
         })
@@ -45,6 +47,12 @@ impl Places {
     /// Why there is no way to the box.
     pub(crate) fn offline(&self, cause: OfflineCause) -> String {
         format!("{} {cause}", self.way)
+    }
+
+    /// What becomes of what has no result yet.
+    pub(crate) fn kept(&self) -> String {
+        let many = self.subject.many();
+        format!("The {many} are kept: `obscura-agent resume` sends them again")
     }
 
     /// How long the last answer takes.
@@ -104,6 +112,7 @@ mod tests {
         let places = Places {
             way: "broker b".to_owned(),
             box_name: "box-1".to_owned(),
+            subject: Subject::Record,
         };
         let text = |done, of| places.phase(Phase::Computing { done, of });
         assert_eq!(text(75_775, 151_552), "box-1 computes, 49 % done");

@@ -132,6 +132,14 @@ impl Main {
                     let kept = self.journal.put(entry.job(), &entry);
                     self.report_journal(kept)?;
                 }
+                Effect::KeepItem { job, index, bytes } => {
+                    let kept = self.journal.put_item(job, index, &bytes);
+                    self.report_journal(kept)?;
+                }
+                Effect::ForgetItem { job, index } => {
+                    let removed = self.journal.remove_item(job, index);
+                    self.report_journal(removed)?;
+                }
                 Effect::Forget(job) => {
                     let removed = self.journal.remove(job);
                     self.report_journal(removed)?;

@@ -40,7 +40,23 @@ pub enum Effect {
     Tell(LinkEvent),
     /// Write a job to the journal.
     Keep(Entry),
-    /// Remove a job from the journal.
+    /// Write one more item of a job to the journal.
+    KeepItem {
+        /// The job.
+        job: JobId,
+        /// Item number.
+        index: u32,
+        /// The encrypted item.
+        bytes: Vec<u8>,
+    },
+    /// Remove one item of a job from the journal.
+    ForgetItem {
+        /// The job.
+        job: JobId,
+        /// Item number.
+        index: u32,
+    },
+    /// Remove a job from the journal, with all its items.
     Forget(JobId),
     /// Read the journal and hand it back.
     LoadJournal,

@@ -183,17 +183,8 @@ impl Link {
                 if !matches!(known.stage, Stage::Submitted { .. }) {
                     return Err(DropReason::Unasked);
                 }
-                known.stage = Stage::Sent {
-                    until: now + ITEM_PATIENCE,
-                };
-                let sent_bytes = known.entry.item_bytes();
-                let items: Vec<_> = known
-                    .unanswered()
-                    .map(|(index, item)| (index, item.to_vec()))
-                    .collect();
-                for (index, bytes) in items {
-                    self.send(&DeviceMessage::Item { job, index, bytes }, About::Job(job), out);
-                }
+                known.accepted(now + ITEM_PATIENCE);
+                let sent_bytes = self.send_items(job, out);
                 out.push(Effect::Tell(LinkEvent::Sent { job, sent_bytes }));
             }
             BoxMessage::Progress { job, index, phase } => {

@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, fmt, time::Duration};
 
-use obscura_local::agent::{LinkCommand, LinkEvent, Wanted};
+use obscura_local::agent::{LinkCommand, LinkEvent, ResumedJob, Wanted};
 use obscura_protocol::{
     CURRENT_VERSION, MIN_VERSION,
     envelope::{self, Header},
@@ -237,6 +237,13 @@ impl Link {
                 items,
                 wanted,
             } => self.submit(ticket, items, wanted, out),
+            LinkCommand::Item { job, index, bytes } => self.item(now, job, (index, bytes), out),
+            LinkCommand::SettleItem { job, index } => {
+                if let Some(known) = self.jobs.find(job) {
+                    known.settle(index);
+                    out.push(Effect::ForgetItem { job, index });
+                }
+            }
             LinkCommand::Settle { job } => {
                 out.push(Effect::Forget(job));
                 if let Some(removed) = self.jobs.remove(job)
@@ -257,7 +264,7 @@ impl Link {
 
     fn submit(&mut self, ticket: Ticket, items: Vec<Vec<u8>>, wanted: Wanted, out: &mut Vec<Effect>) {
         let job = ticket.job;
-        let fits = ticket.items as usize == items.len();
+        let fits = items.is_empty() || ticket.items as usize == items.len();
         if ticket.site != self.own.site || ticket.device != self.own.device || !fits {
             out.push(Effect::Dropped(DropReason::ForeignTicket));
             let code = Refusal::BadTicket;
@@ -267,7 +274,7 @@ impl Link {
         let ticket = Signed::sign(ticket, &self.own.identity);
         let entry = Entry {
             ticket,
-            items,
+            items: (0..).zip(items).collect(),
             wanted,
         };
         // Kept before it is sent: what the box may compute is never forgotten here.
@@ -275,8 +282,41 @@ impl Link {
         self.jobs.add(entry);
     }
 
+    /// Takes an item of a job that was submitted without.
+    fn item(&mut self, now: Duration, job: JobId, item: (u32, Vec<u8>), out: &mut Vec<Effect>) {
+        let (index, bytes) = item;
+        let Some(known) = self.jobs.find(job) else {
+            out.push(Effect::Dropped(DropReason::ForeignTicket));
+            return;
+        };
+        if !known.add(index, bytes.clone()) {
+            return;
+        }
+        known.refresh(now + ITEM_PATIENCE);
+        // Kept before it is sent, like the ticket.
+        out.push(Effect::KeepItem { job, index, bytes });
+        self.send_items(job, out);
+    }
+
+    /// Sends what the box has not got of an accepted job.
+    pub(super) fn send_items(&mut self, job: JobId, out: &mut Vec<Effect>) -> u64 {
+        let Some(known) = self.jobs.find(job) else {
+            return 0;
+        };
+        let items = known.take_unsent();
+        let sent_bytes = items.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+        for (index, bytes) in items {
+            self.send(&DeviceMessage::Item { job, index, bytes }, About::Job(job), out);
+        }
+        sent_bytes
+    }
+
     fn resume(&mut self, entries: Vec<Entry>, out: &mut Vec<Effect>) {
-        let jobs = entries.iter().map(Entry::job).collect();
+        let resumed = |entry: &Entry| ResumedJob {
+            job: entry.job(),
+            items: entry.items.keys().copied().collect(),
+        };
+        let jobs = entries.iter().map(resumed).collect();
         for entry in entries {
             self.jobs.add(entry);
         }
@@ -373,7 +413,7 @@ impl Link {
                     let too_large = job
                         .entry
                         .items
-                        .iter()
+                        .values()
                         .any(|item| item.len() > limits.max_item_bytes as usize);
                     if other_key || too_large {
                         let code = if other_key {

@@ -1,11 +1,12 @@
 //! The link against a fake box; time and carrier are the test's.
 
 mod pair;
+mod streamed;
 mod wanted;
 
 use std::time::Duration;
 
-use obscura_local::agent::{LinkCommand, LinkEvent, OfflineCause, Wanted};
+use obscura_local::agent::{LinkCommand, LinkEvent, OfflineCause, ResumedJob, Wanted};
 use obscura_protocol::{
     envelope,
     identity::{JobId, SiteId},
@@ -499,7 +500,14 @@ fn a_resumed_journal_is_submitted_once_the_keys_are_there() {
             ticket: first.kept[0].ticket.as_bytes().to_vec()
         }]
     );
-    assert_eq!(pair.told.last(), Some(&LinkEvent::Resumed { jobs: vec![JOB] }));
+    let resumed = ResumedJob {
+        job: JOB,
+        items: vec![0],
+    };
+    assert_eq!(
+        pair.told.last(),
+        Some(&LinkEvent::Resumed { jobs: vec![resumed] })
+    );
 }
 
 #[test]

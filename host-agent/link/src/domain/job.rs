@@ -1,6 +1,9 @@
 //! Jobs under way: what was sent of each, and until when an answer is awaited.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use obscura_local::agent::Wanted;
 use obscura_protocol::{
@@ -18,8 +21,9 @@ const MAX_RETRIES: u32 = 5;
 pub struct Entry {
     /// The signed ticket.
     pub ticket: Signed<Ticket>,
-    /// The encrypted items.
-    pub items: Vec<Vec<u8>>,
+    /// The encrypted items that are here, by their number: of an image's job those that were encrypted and have no
+    /// accepted answer.
+    pub items: BTreeMap<u32, Vec<u8>>,
     /// How soon it is wanted.
     pub wanted: Wanted,
 }
@@ -32,7 +36,7 @@ impl Entry {
 
     /// Bytes of all items.
     pub fn item_bytes(&self) -> u64 {
-        self.items.iter().map(|item| item.len() as u64).sum()
+        self.items.values().map(|item| item.len() as u64).sum()
     }
 }
 
@@ -49,7 +53,7 @@ pub enum Stage {
         /// When the wait for the box's acceptance ends.
         until: Duration,
     },
-    /// The items were sent.
+    /// The box accepted the ticket: items are sent as they come.
     Sent {
         /// When the wait for a sign of life ends.
         until: Duration,
@@ -65,39 +69,70 @@ pub struct Job {
     pub entry: Entry,
     /// Where it stands.
     pub stage: Stage,
-    /// Invariant: one flag per item; set for those the box gave up, too.
-    answered: Vec<bool>,
+    /// Items the box was sent in the present session and has not answered.
+    sent: BTreeSet<u32>,
+    /// Items with an answer, and those the box gave up.
+    answered: BTreeSet<u32>,
     pace: Pace,
 }
 
 impl Job {
     fn new(entry: Entry) -> Self {
         Self {
-            answered: vec![false; entry.items.len()],
             entry,
             stage: Stage::Waiting { from: Duration::ZERO },
+            sent: BTreeSet::new(),
+            answered: BTreeSet::new(),
             pace: Pace::default(),
         }
     }
 
-    /// Items without an answer, with their numbers.
-    pub fn unanswered(&self) -> impl Iterator<Item = (u32, &[u8])> {
-        let items = self.entry.items.iter().zip(&self.answered);
-        (0..)
-            .zip(items)
-            .filter(|(_, (_, answered))| !**answered)
-            .map(|(index, (item, _))| (index, item.as_slice()))
+    /// Adds an item; `false` when its number is outside the job, or it is there or answered already.
+    pub fn add(&mut self, index: u32, bytes: Vec<u8>) -> bool {
+        let fresh = index < self.entry.ticket.statement().items
+            && !self.entry.items.contains_key(&index)
+            && !self.answered.contains(&index);
+        if fresh {
+            self.entry.items.insert(index, bytes);
+        }
+        fresh
+    }
+
+    /// Items the box has to be sent, once it accepted the job; they count as sent from now on.
+    pub fn take_unsent(&mut self) -> Vec<(u32, Vec<u8>)> {
+        if !matches!(self.stage, Stage::Sent { .. }) {
+            return Vec::new();
+        }
+        let (sent, answered) = (&mut self.sent, &self.answered);
+        let items = self.entry.items.iter();
+        let unsent = items.filter(|(index, _)| !answered.contains(index) && sent.insert(**index));
+        unsent.map(|(index, bytes)| (*index, bytes.clone())).collect()
+    }
+
+    /// The box accepted the job: nothing of it was sent yet.
+    pub fn accepted(&mut self, until: Duration) {
+        self.sent.clear();
+        self.stage = Stage::Sent { until };
     }
 
     /// Records an answer; `false` when there is no such item or it has an answer already.
     pub fn answer(&mut self, index: u32) -> bool {
-        let slot = self.answered.get_mut(index as usize);
-        let fresh = slot.is_some_and(|answered| !std::mem::replace(answered, true));
-        if self.answered.iter().all(|answered| *answered) {
-            self.stage = Stage::Answered;
-        }
         self.pace.reset();
+        let fresh = self.entry.items.contains_key(&index) && self.answered.insert(index);
+        if fresh {
+            self.sent.remove(&index);
+            if self.answered.len() == self.entry.ticket.statement().items as usize {
+                self.stage = Stage::Answered;
+            }
+        }
         fresh
+    }
+
+    /// Lets go of an item whose answer was accepted.
+    pub fn settle(&mut self, index: u32) {
+        self.entry.items.remove(&index);
+        self.sent.remove(&index);
+        self.answered.insert(index);
     }
 
     /// The box lives and has the job: waits on, until `until`.
@@ -123,15 +158,17 @@ impl Job {
     pub fn deadline(&self) -> Option<Duration> {
         match self.stage {
             Stage::Waiting { from } => Some(from),
-            Stage::Submitted { until } | Stage::Sent { until } => Some(until),
+            Stage::Submitted { until } => Some(until),
+            // While the box has nothing of it, nothing of it is awaited.
+            Stage::Sent { until } => (!self.sent.is_empty()).then_some(until),
             Stage::Answered => None,
         }
     }
 
     fn is_overdue(&self, now: Duration) -> bool {
         match self.stage {
-            Stage::Submitted { until } | Stage::Sent { until } => until <= now,
             Stage::Waiting { .. } | Stage::Answered => false,
+            Stage::Submitted { .. } | Stage::Sent { .. } => self.deadline().is_some_and(|until| until <= now),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{
 use obscura_protocol::{
     codec,
     identity::{ClientId, Digest, JobId},
+    job::Receipt,
     transfer::{ObjectHeader, ObjectKind},
 };
 use obscura_sealed::{Cost, SealedError, create_private, open, seal, write_private};
@@ -16,14 +17,16 @@ use zeroize::Zeroizing;
 
 use crate::{
     domain::{
-        job::OpenJob,
+        job::{Accepted, OpenItem, OpenJob},
         secrets::{KeySet, Secrets},
     },
     ports::{JobStore, SecretStore, StoreError},
 };
 
 const SECRET_MAGIC: &[u8; 8] = b"OBSCVLT1";
-const JOBS_MAGIC: &[u8; 8] = b"OBSCJOB1";
+const JOBS_MAGIC: &[u8; 8] = b"OBSCJOB2";
+/// The list before jobs had several items.
+const JOBS_MAGIC_1: &[u8; 8] = b"OBSCJOB1";
 /// Largest secret file, bytes: room for many parameter sets of some tens of kilobytes each.
 const MAX_SECRET_BYTES: usize = 16 * 1024 * 1024;
 /// Largest list of open jobs, bytes.
@@ -49,6 +52,26 @@ struct KeySetFile {
 
 #[derive(Serialize, Deserialize)]
 struct JobFile {
+    job: JobId,
+    label: String,
+    model_id: String,
+    model_hash: Digest,
+    security_counter: u32,
+    parameter_hash: Digest,
+    key_fingerprint: Digest,
+    items: Vec<ItemFile>,
+    receipt: Option<Receipt>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ItemFile {
+    input_hash: Option<Digest>,
+    accepted: Option<(Digest, Vec<i64>)>,
+}
+
+/// A job of one item, as an earlier release kept it.
+#[derive(Serialize, Deserialize)]
+struct JobFile1 {
     job: JobId,
     label: String,
     input_hash: Digest,
@@ -133,10 +156,13 @@ impl JobStore for SealedJobs {
             Err(StoreError::Missing) => return Ok(Vec::new()),
             read => read?,
         };
-        let opened = open(key, &bytes, JOBS_MAGIC, MAX_JOBS_BYTES);
-        let plain = opened.or(Err(StoreError::Altered))?;
-        let jobs: Vec<JobFile> = codec::decode(&plain, MAX_JOBS_BYTES).or(Err(StoreError::Altered))?;
-        Ok(jobs.into_iter().map(OpenJob::from).collect())
+        if let Ok(plain) = open(key, &bytes, JOBS_MAGIC, MAX_JOBS_BYTES) {
+            let jobs: Vec<JobFile> = codec::decode(&plain, MAX_JOBS_BYTES).or(Err(StoreError::Altered))?;
+            return Ok(jobs.into_iter().map(OpenJob::from).collect());
+        }
+        let plain = open(key, &bytes, JOBS_MAGIC_1, MAX_JOBS_BYTES).or(Err(StoreError::Altered))?;
+        let jobs: Vec<JobFile1> = codec::decode(&plain, MAX_JOBS_BYTES).or(Err(StoreError::Altered))?;
+        Ok(jobs.into_iter().map(|job| JobFile::from(job).into()).collect())
     }
 
     fn save(&self, key: &[u8; 32], jobs: &[OpenJob]) -> Result<(), StoreError> {
@@ -148,34 +174,74 @@ impl JobStore for SealedJobs {
     }
 }
 
-impl From<JobFile> for OpenJob {
-    fn from(file: JobFile) -> Self {
+impl From<JobFile1> for JobFile {
+    fn from(file: JobFile1) -> Self {
         Self {
             job: file.job,
             label: file.label,
-            input_hash: file.input_hash,
             model_id: file.model_id,
             model_hash: file.model_hash,
             security_counter: file.security_counter,
             parameter_hash: file.parameter_hash,
             key_fingerprint: file.key_fingerprint,
-            accepted: file.accepted,
+            items: vec![ItemFile {
+                input_hash: Some(file.input_hash),
+                accepted: file.accepted.map(|hash| (hash, Vec::new())),
+            }],
+            receipt: None,
+        }
+    }
+}
+
+impl From<JobFile> for OpenJob {
+    fn from(file: JobFile) -> Self {
+        let accepted = |(answer_hash, outputs)| Accepted {
+            answer_hash,
+            outputs: Zeroizing::new(outputs),
+        };
+        let item = |mut item: ItemFile| OpenItem {
+            input_hash: item.input_hash,
+            accepted: item.accepted.take().map(accepted),
+        };
+        Self {
+            job: file.job,
+            label: file.label,
+            model_id: file.model_id,
+            model_hash: file.model_hash,
+            security_counter: file.security_counter,
+            parameter_hash: file.parameter_hash,
+            key_fingerprint: file.key_fingerprint,
+            items: file.items.into_iter().map(item).collect(),
+            receipt: file.receipt,
         }
     }
 }
 
 impl From<&OpenJob> for JobFile {
     fn from(job: &OpenJob) -> Self {
+        let accepted = |accepted: &Accepted| (accepted.answer_hash, accepted.outputs.to_vec());
+        let item = |item: &OpenItem| ItemFile {
+            input_hash: item.input_hash,
+            accepted: item.accepted.as_ref().map(accepted),
+        };
         Self {
             job: job.job,
             label: job.label.clone(),
-            input_hash: job.input_hash,
             model_id: job.model_id.clone(),
             model_hash: job.model_hash,
             security_counter: job.security_counter,
             parameter_hash: job.parameter_hash,
             key_fingerprint: job.key_fingerprint,
-            accepted: job.accepted,
+            items: job.items.iter().map(item).collect(),
+            receipt: job.receipt.clone(),
+        }
+    }
+}
+
+impl Drop for ItemFile {
+    fn drop(&mut self) {
+        if let Some((_, outputs)) = &mut self.accepted {
+            zeroize::Zeroize::zeroize(outputs);
         }
     }
 }
@@ -280,13 +346,22 @@ mod tests {
         OpenJob {
             job: JobId([1; 16]),
             label: "Mrs Example".into(),
-            input_hash: Digest([2; 32]),
             model_id: "cardio-lr".into(),
             model_hash: Digest([3; 32]),
             security_counter: 4,
             parameter_hash: Digest([5; 32]),
             key_fingerprint: Digest([6; 32]),
-            accepted: Some(Digest([7; 32])),
+            items: vec![
+                OpenItem {
+                    input_hash: Some(Digest([2; 32])),
+                    accepted: Some(Accepted {
+                        answer_hash: Digest([7; 32]),
+                        outputs: Zeroizing::new(vec![-5, 8]),
+                    }),
+                },
+                OpenItem::default(),
+            ],
+            receipt: None,
         }
     }
 
@@ -339,5 +414,28 @@ mod tests {
         assert!(matches!(jobs.load(&[2; 32]), Err(StoreError::Altered)));
         let bytes = fs::read(folder.path().join("vault.jobs")).unwrap();
         assert!(!bytes.windows(7).any(|window| window == b"Example"));
+    }
+
+    #[test]
+    fn reads_the_list_of_an_earlier_release() {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = SealedJobs::beside(&folder.path().join("vault.obk"));
+        let old = JobFile1 {
+            job: JobId([1; 16]),
+            label: "r".into(),
+            input_hash: Digest([2; 32]),
+            model_id: "cardio-lr".into(),
+            model_hash: Digest([3; 32]),
+            security_counter: 4,
+            parameter_hash: Digest([5; 32]),
+            key_fingerprint: Digest([6; 32]),
+            accepted: None,
+        };
+        let plain = codec::encode(&vec![old]);
+        let sealed = seal(&[1; 32], &plain, JOBS_MAGIC_1, Cost::CHEAPEST).unwrap();
+        fs::write(folder.path().join("vault.jobs"), sealed).unwrap();
+        let read = jobs.load(&[1; 32]).unwrap();
+        assert_eq!(read[0].unanswered(), [0]);
+        assert_eq!(read[0].items[0].input_hash, Some(Digest([2; 32])));
     }
 }

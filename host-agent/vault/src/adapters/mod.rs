@@ -5,4 +5,5 @@ pub mod files;
 pub mod key_objects;
 pub mod model;
 pub mod random;
+pub mod scans;
 pub mod serve;

@@ -3,22 +3,19 @@
 //! Everything here comes out of a bundle whose signatures were checked against the pinned root; nothing is
 //! read from anywhere else.
 
-use std::collections::BTreeMap;
+mod image;
+mod record;
 
-use obscura_bundle::{Bundle, BundleError, Contract, FieldValue, Kind, Root, Verified, file_name, verify};
-use obscura_circuit::{Circuit, CircuitError, Lut, Operation, Output, OutputKind};
+use image::TfheImages;
+use obscura_bundle::{Bundle, BundleError, Contract, Reads, Root, Verified, file_name, verify};
+use obscura_circuit::{Circuit, CircuitError, Output};
 use obscura_fhe_client::{ClientError, SecretKeys};
 use obscura_fhe_core::{ParameterError, ParameterSet, Plan, PlanError};
-use obscura_local::agent::{ContractView, FieldTakes, FieldView, Problem, Reading, Record, Value};
+use obscura_local::agent::{ContractView, ReadsView};
 use obscura_protocol::identity::Digest;
+use record::TfheRecords;
 
-use crate::{
-    domain::bounds::TableBounds,
-    ports::{DecisionText, Model, ModelFacts, ModelFailure, NewKeys},
-};
-
-const SCORE: &str = "score";
-const PROBABILITY: &str = "probability";
+use crate::ports::{Model, ModelFacts, ModelFailure, NewKeys, Reader};
 
 /// Why a bundle cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -49,11 +46,21 @@ pub enum ModelError {
 pub struct TfheModel {
     facts: ModelFacts,
     contract: Contract,
-    probability_scale: i64,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Record(TfheRecords),
+    Image(TfheImages),
+}
+
+/// A circuit and how it is carried.
+#[derive(Debug)]
+struct Cryptography {
     circuit: Circuit,
     parameters: ParameterSet,
     plan: Plan,
-    table: Lut,
 }
 
 impl TfheModel {
@@ -83,65 +90,46 @@ impl TfheModel {
         if bounds.len() != circuit.input_len() || !fits {
             return Err(contradiction("the contract's inputs are not the circuit's"));
         }
-        let table = probability_table(&circuit)
-            .ok_or_else(|| contradiction("the circuit has no exact score with a probability table on it"))?;
-        Ok(Self {
-            facts: ModelFacts {
-                model_id: manifest.model_id.clone(),
-                version: manifest.version.clone(),
-                model_hash: bundle.model_hash(),
-                security_counter: manifest.security_counter,
-                parameter_hash: Digest(parameters.hash()),
-                root_fingerprint: root.fingerprint(),
-            },
-            probability_scale: i64::try_from(contract.probability_scale())
-                .map_err(|_overflow| contradiction("the probability's scale is too large"))?,
-            table: table.clone(),
-            contract,
+        let facts = ModelFacts {
+            model_id: manifest.model_id.clone(),
+            version: manifest.version.clone(),
+            model_hash: bundle.model_hash(),
+            security_counter: manifest.security_counter,
+            parameter_hash: Digest(parameters.hash()),
+            root_fingerprint: root.fingerprint(),
+        };
+        let cryptography = Cryptography {
             circuit,
             parameters,
             plan,
+        };
+        let kind = match contract.reads() {
+            Reads::Record(record) => Kind::Record(TfheRecords::new(record, cryptography)?),
+            Reads::Image(image) => Kind::Image(TfheImages::new(image, cryptography)?),
+        };
+        Ok(Self {
+            facts,
+            contract,
+            kind,
         })
     }
 
+    fn cryptography(&self) -> &Cryptography {
+        match &self.kind {
+            Kind::Record(records) => records.cryptography(),
+            Kind::Image(images) => images.cryptography(),
+        }
+    }
+}
+
+impl Cryptography {
     fn keys(&self, secret: &[u8]) -> Result<SecretKeys, ModelFailure> {
         SecretKeys::from_bytes(&self.parameters, secret).map_err(|error| failure("reading keys", error))
     }
 
-    fn reading(&self, operation: &'static str, outputs: &[Output]) -> Result<Reading, ModelFailure> {
-        let single = |name: &str| match outputs.iter().find(|output| output.name == name)?.values[..] {
-            [value] => Some(value),
-            _ => None,
-        };
-        let (Some(score), Some(probability)) = (single(SCORE), single(PROBABILITY)) else {
-            let what = "score and probability are not one number each";
-            return Err(failure(operation, ModelError::Contradiction { what }));
-        };
-        Ok(Reading {
-            score,
-            probability,
-            probability_scale: self.probability_scale,
-            positive: self.contract.decision(score).positive,
-        })
-    }
-}
-
-/// The table of the output `probability`, when it reads the very tensor that leaves as the exact `score`.
-fn probability_table(circuit: &Circuit) -> Option<&Lut> {
-    let reads = |name: &str| {
-        Some(
-            circuit
-                .outputs()
-                .iter()
-                .find(|output| &*output.name == name)?
-                .reads,
-        )
-    };
-    let (score, probability) = (reads(SCORE)?, reads(PROBABILITY)?);
-    let layer = circuit.layers().get(probability.checked_sub(1)?)?;
-    match &layer.operation {
-        Operation::Lut(lut) if layer.reads == score && circuit.kind(score) == OutputKind::Exact => Some(lut),
-        _ => None,
+    fn decrypt(&self, secret: &[u8], answer: &[u8]) -> Result<Vec<Output>, ModelFailure> {
+        let decrypted = self.keys(secret)?.decrypt(&self.plan, answer);
+        decrypted.map_err(|error| failure("decrypting", error))
     }
 }
 
@@ -163,45 +151,23 @@ impl Model for TfheModel {
             intended_use: contract.intended_use().to_owned(),
             not_for: contract.not_for().to_owned(),
             warning: contract.warning().to_owned(),
-            fields: contract.fields().iter().map(field_view).collect(),
+            reads: match &self.kind {
+                Kind::Record(records) => ReadsView::Record(records.view()),
+                Kind::Image(images) => ReadsView::Image(images.view()),
+            },
         }
     }
 
-    fn decision(&self, score: i64) -> DecisionText {
-        let decision = self.contract.decision(score);
-        DecisionText {
-            label: decision.label.to_owned(),
-            text: decision.text.to_owned(),
+    fn reader(&self) -> Reader<'_> {
+        match &self.kind {
+            Kind::Record(records) => Reader::Record(records),
+            Kind::Image(images) => Reader::Image(images),
         }
-    }
-
-    fn quantise(&self, record: &Record) -> Result<Vec<i64>, Vec<Problem>> {
-        let mut fields = BTreeMap::new();
-        let mut repeated = Vec::new();
-        for (name, value) in &record.0 {
-            let value = match value {
-                Value::Number(number) => FieldValue::Number(*number),
-                Value::Code(word) => FieldValue::Code(word.clone()),
-            };
-            if fields.insert(name.clone(), value).is_some() {
-                repeated.push(Problem {
-                    field: name.clone(),
-                    text: "is given more than once".to_owned(),
-                });
-            }
-        }
-        let quantised = self.contract.quantise(&fields);
-        let problems = quantised.as_ref().err().into_iter().flatten();
-        repeated.extend(problems.map(|problem| Problem {
-            field: problem.field.clone(),
-            text: format!("{}; {}", problem.wrong, problem.allowed),
-        }));
-        quantised.ok().filter(|_| repeated.is_empty()).ok_or(repeated)
     }
 
     fn generate(&self, progress: &mut dyn FnMut(u32, u32)) -> Result<NewKeys, ModelFailure> {
         let failed = |error: ClientError| failure("making keys", error);
-        let keys = SecretKeys::generate(&self.parameters).map_err(failed)?;
+        let keys = SecretKeys::generate(&self.cryptography().parameters).map_err(failed)?;
         Ok(NewKeys {
             evaluation_keys: keys.evaluation_keys(progress).map_err(failed)?,
             secret: keys.to_bytes(),
@@ -210,45 +176,9 @@ impl Model for TfheModel {
 
     fn encrypt(&self, secret: &[u8], inputs: &[i64]) -> Result<Vec<u8>, ModelFailure> {
         let failed = |error: CircuitError| failure("encrypting", error);
-        self.circuit.check_inputs(inputs).map_err(failed)?;
-        let encrypted = self.keys(secret)?.encrypt(&self.plan, inputs);
+        let cryptography = self.cryptography();
+        cryptography.circuit.check_inputs(inputs).map_err(failed)?;
+        let encrypted = cryptography.keys(secret)?.encrypt(&cryptography.plan, inputs);
         encrypted.map_err(|error| failure("encrypting", error))
-    }
-
-    fn decrypt(&self, secret: &[u8], answer: &[u8]) -> Result<Reading, ModelFailure> {
-        let decrypted = self.keys(secret)?.decrypt(&self.plan, answer);
-        let outputs = decrypted.map_err(|error| failure("decrypting", error))?;
-        self.reading("decrypting", &outputs)
-    }
-
-    fn reference(&self, inputs: &[i64]) -> Result<Reading, ModelFailure> {
-        let evaluated = self.circuit.evaluate(inputs);
-        let outputs = evaluated.map_err(|error| failure("evaluating in the clear", error))?;
-        self.reading("evaluating in the clear", &outputs)
-    }
-
-    fn bounds(&self, score: i64) -> (i64, TableBounds) {
-        let entries = self.plan.table_error_entries();
-        let around = TableBounds::around(self.table.channel(0), self.table.index(score), entries);
-        // A loaded table is never empty; an impossible interval contains nothing.
-        (entries, around.unwrap_or(TableBounds { low: 1, high: 0 }))
-    }
-}
-
-fn field_view(field: &obscura_bundle::Field) -> FieldView {
-    FieldView {
-        name: field.name().to_owned(),
-        label: field.label().to_owned(),
-        unit: field.unit().to_owned(),
-        help: field.help().to_owned(),
-        takes: match field.kind() {
-            Kind::Number { min, max } => FieldTakes::Number { min: *min, max: *max },
-            Kind::Code(codes) => FieldTakes::Code {
-                codes: codes
-                    .iter()
-                    .map(|code| (code.code().to_owned(), code.label().to_owned()))
-                    .collect(),
-            },
-        },
     }
 }

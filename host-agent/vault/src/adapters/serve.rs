@@ -7,7 +7,7 @@ use obscura_local::{
     agent::{VaultFault, VaultReply, VaultRequest},
 };
 
-use crate::application::{Vault, VaultError};
+use crate::application::{Answered, Vault, VaultError};
 
 /// Answers requests until the command line closes the socket.
 ///
@@ -60,11 +60,24 @@ fn answer(vault: &mut Vault, request: VaultRequest, channel: &mut Channel) -> Re
             item,
             answer,
             receipt,
-        } => VaultReply::Outcome(Box::new(vault.accept(job, item, &answer, &receipt)?)),
+        } => match vault.accept(job, item, &answer, &receipt)? {
+            Answered::Record(outcome) => VaultReply::Outcome(outcome),
+            Answered::Scan(outcome) => VaultReply::ScanOutcome(outcome),
+            Answered::Item { done, of } => VaultReply::ItemAccepted { done, of },
+        },
         VaultRequest::Settle { job } => {
             vault.settle(job)?;
             VaultReply::Done
         }
+        VaultRequest::OpenScan { label, pixels } => VaultReply::Ticket {
+            ticket: vault.open_scan(label, &pixels)?,
+        },
+        VaultRequest::Ticket { job } => VaultReply::Ticket {
+            ticket: vault.ticket(job)?,
+        },
+        VaultRequest::ScanResult { job } => VaultReply::ScanOutcome(Box::new(vault.scan_result(job)?)),
+        VaultRequest::EncryptItem { job, index } => VaultReply::Item(vault.encrypt_item(job, index)?),
+        VaultRequest::Compare { job } => VaultReply::Comparison(vault.compare(job)?),
         VaultRequest::Reference { record } => VaultReply::Reference(vault.reference(&record)?),
         _ => VaultReply::Failed {
             fault: VaultFault::Internal,

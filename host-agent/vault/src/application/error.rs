@@ -21,6 +21,9 @@ pub enum VaultError {
     /// The list of open jobs.
     #[error("the list of open records cannot be used: {0}")]
     Jobs(#[source] StoreError),
+    /// The pixels of an image under way.
+    #[error("the image kept beside the vault cannot be used: {0}")]
+    Scan(#[source] StoreError),
     /// The evaluation key file.
     #[error("the evaluation key file beside the vault cannot be used: {0}")]
     KeyObject(#[source] StoreError),
@@ -33,9 +36,18 @@ pub enum VaultError {
     /// The model or its cryptography.
     #[error(transparent)]
     Model(#[from] ModelFailure),
-    /// No such job.
+    /// The model reads images and was given a record.
+    #[error("this device's model reads images, not records: use `obscura-agent scan`")]
+    MisuseReadsImages,
+    /// The model reads records and was given an image.
+    #[error("this device's model reads records, not images: use `obscura-agent record`")]
+    MisuseReadsRecords,
+    /// No such job, or no such item of it.
     #[error("job {0} is not open on this device")]
     UnknownJob(JobId),
+    /// The job was opened for a model this device does not have any more.
+    #[error("job {0} was meant for another model than this device has now: enter it again")]
+    OtherModel(JobId),
     /// The receipt is not one of the pinned box.
     #[error("the receipt was not signed by the enrolled box: {0}")]
     PeerReceipt(#[source] StatementError),
@@ -61,13 +73,17 @@ impl VaultError {
             Self::NoKeys => VaultFault::NoKeys,
             Self::KeyObject(StoreError::Missing | StoreError::Altered) => VaultFault::KeysLost,
             Self::UnknownJob(_) => VaultFault::UnknownJob,
+            Self::MisuseReadsImages | Self::MisuseReadsRecords | Self::OtherModel(_) => VaultFault::OtherKind,
             Self::PeerReceipt(_)
             | Self::PeerMismatch(_)
             | Self::PeerSecondAnswer(_)
             | Self::PeerImplausible(_) => VaultFault::Trust,
-            Self::Secrets(_) | Self::Jobs(_) | Self::KeyObject(_) | Self::BadRecord(_) | Self::Model(_) => {
-                VaultFault::Internal
-            }
+            Self::Secrets(_)
+            | Self::Jobs(_)
+            | Self::Scan(_)
+            | Self::KeyObject(_)
+            | Self::BadRecord(_)
+            | Self::Model(_) => VaultFault::Internal,
         }
     }
 }

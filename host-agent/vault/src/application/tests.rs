@@ -1,8 +1,10 @@
 //! The vault over fakes: files in memory, a model whose ciphertext is the plaintext.
 
+mod scans;
+
 use std::{cell::RefCell, rc::Rc};
 
-use obscura_local::agent::{ContractView, Problem, Reading, Record, Value, VaultFault};
+use obscura_local::agent::{ContractView, Problem, Reading, ReadsView, Record, Value, VaultFault};
 use obscura_protocol::{
     identity::{Digest, Identity, JobId, PublicKey, SiteId},
     job::{FloorKind, Receipt, Signed, Ticket},
@@ -10,7 +12,7 @@ use obscura_protocol::{
 };
 use zeroize::Zeroizing;
 
-use super::{Enrolment, Ports, Vault, VaultError};
+use super::{Answered, Enrolment, Ports, Vault, VaultError};
 use crate::{
     domain::{
         bounds::TableBounds,
@@ -18,8 +20,8 @@ use crate::{
         secrets::{KeySet, Secrets},
     },
     ports::{
-        DecisionText, JobStore, KeyObjects, Model, ModelFacts, ModelFailure, NewKeys, Random, SecretStore,
-        StoreError,
+        DecisionText, JobStore, KeyObjects, Model, ModelFacts, ModelFailure, NewKeys, Random, Reader,
+        RecordReader, ScanStore, SecretStore, StoreError,
     },
 };
 
@@ -28,6 +30,7 @@ use crate::{
 struct Disk {
     secrets: Option<(Vec<u8>, Secrets)>,
     jobs: Vec<OpenJob>,
+    scans: Vec<(JobId, Vec<u8>)>,
     objects: Vec<(Digest, Vec<u8>)>,
     draws: u8,
     full: bool,
@@ -85,6 +88,24 @@ impl JobStore for MemDisk {
     }
 }
 
+impl ScanStore for MemDisk {
+    fn put(&self, _key: &[u8; 32], job: JobId, pixels: &[u8]) -> Result<(), StoreError> {
+        self.0.borrow_mut().scans.push((job, pixels.to_vec()));
+        Ok(())
+    }
+    fn load(&self, _key: &[u8; 32], job: JobId) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let disk = self.0.borrow();
+        let found = disk.scans.iter().find(|(kept, _)| *kept == job);
+        found
+            .map(|(_, pixels)| Zeroizing::new(pixels.clone()))
+            .ok_or(StoreError::Missing)
+    }
+    fn retain(&self, jobs: &[JobId]) -> Result<(), StoreError> {
+        self.0.borrow_mut().scans.retain(|(job, _)| jobs.contains(job));
+        Ok(())
+    }
+}
+
 impl KeyObjects for MemDisk {
     fn put(&mut self, digest: Digest, bytes: &[u8], _also: &[Digest]) -> Result<(), StoreError> {
         self.0.borrow_mut().objects.push((digest, bytes.to_vec()));
@@ -120,9 +141,27 @@ impl Model for PlainModel {
             intended_use: String::new(),
             not_for: String::new(),
             warning: "not a medical device".into(),
-            fields: Vec::new(),
+            reads: ReadsView::Record(Vec::new()),
         }
     }
+    fn reader(&self) -> Reader<'_> {
+        Reader::Record(self)
+    }
+    fn generate(&self, progress: &mut dyn FnMut(u32, u32)) -> Result<NewKeys, ModelFailure> {
+        progress(1, 1);
+        let mut fresh = [0; 8];
+        self.1.fill(&mut fresh)?;
+        Ok(NewKeys {
+            secret: Zeroizing::new(fresh.to_vec()),
+            evaluation_keys: fresh.to_vec(),
+        })
+    }
+    fn encrypt(&self, secret: &[u8], inputs: &[i64]) -> Result<Vec<u8>, ModelFailure> {
+        Ok([secret, &inputs[0].to_le_bytes()].concat())
+    }
+}
+
+impl RecordReader for PlainModel {
     fn decision(&self, score: i64) -> DecisionText {
         let label = if score >= 50 { "above" } else { "below" }.into();
         DecisionText {
@@ -139,18 +178,6 @@ impl Model for PlainModel {
             let (field, text) = ("x".into(), "must be a number".into());
             vec![Problem { field, text }]
         })
-    }
-    fn generate(&self, progress: &mut dyn FnMut(u32, u32)) -> Result<NewKeys, ModelFailure> {
-        progress(1, 1);
-        let mut fresh = [0; 8];
-        self.1.fill(&mut fresh)?;
-        Ok(NewKeys {
-            secret: Zeroizing::new(fresh.to_vec()),
-            evaluation_keys: fresh.to_vec(),
-        })
-    }
-    fn encrypt(&self, secret: &[u8], inputs: &[i64]) -> Result<Vec<u8>, ModelFailure> {
-        Ok([secret, &inputs[0].to_le_bytes()].concat())
     }
     fn decrypt(&self, secret: &[u8], answer: &[u8]) -> Result<Reading, ModelFailure> {
         let score = answer.strip_prefix(secret).and_then(|rest| rest.first());
@@ -181,15 +208,22 @@ fn box_identity() -> Identity {
     Identity::from_seed(&Zeroizing::new([7; 32]))
 }
 
-fn vault(disk: &MemDisk) -> Vault {
-    let facts = ModelFacts {
+fn facts() -> ModelFacts {
+    ModelFacts {
         model_id: "plain".into(),
         version: "1".into(),
         model_hash: Digest([1; 32]),
         security_counter: 3,
         parameter_hash: Digest([2; 32]),
         root_fingerprint: Digest([4; 32]),
-    };
+    }
+}
+
+fn vault(disk: &MemDisk) -> Vault {
+    vault_with(disk, Box::new(PlainModel(facts(), disk.clone())))
+}
+
+fn vault_with(disk: &MemDisk, model: Box<dyn Model>) -> Vault {
     let enrolment = Enrolment {
         site: SiteId([5; 16]),
         device: "device-1".parse().unwrap(),
@@ -199,8 +233,9 @@ fn vault(disk: &MemDisk) -> Vault {
     let ports = Ports {
         secrets: Box::new(disk.clone()),
         jobs: Box::new(disk.clone()),
+        scans: Box::new(disk.clone()),
         objects: Box::new(disk.clone()),
-        model: Box::new(PlainModel(facts, disk.clone())),
+        model,
         random: Box::new(disk.clone()),
     };
     Vault::new(enrolment, ports)
@@ -248,6 +283,13 @@ fn signed(receipt: Receipt) -> Vec<u8> {
     Signed::sign(receipt, &box_identity()).as_bytes().to_vec()
 }
 
+fn outcome(answered: Answered) -> obscura_local::agent::Outcome {
+    match answered {
+        Answered::Record(outcome) => *outcome,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_record_comes_back_as_a_result_and_is_settled() {
     let disk = MemDisk::default();
@@ -255,9 +297,8 @@ fn a_record_comes_back_as_a_result_and_is_settled() {
     let (ticket, item) = vault.encrypt("r1".into(), &record("60")).unwrap();
     assert_eq!(ticket.items, 1);
     let answer = answer(&disk, &item, 61);
-    let outcome = vault
-        .accept(ticket.job, 0, &answer, &signed(receipt(&ticket, &item, &answer)))
-        .unwrap();
+    let outcome = vault.accept(ticket.job, 0, &answer, &signed(receipt(&ticket, &item, &answer)));
+    let outcome = self::outcome(outcome.unwrap());
     assert_eq!((outcome.reading.score, outcome.reading.probability), (60, 61));
     assert_eq!((outcome.probability_low, outcome.probability_high), (58, 62));
     assert_eq!((&*outcome.label, &*outcome.decision), ("r1", "above"));
@@ -277,7 +318,7 @@ fn an_answer_is_accepted_by_another_process_after_a_restart() {
     let answer = answer(&disk, &item, 60);
     let receipt = signed(receipt(&ticket, &item, &answer));
     assert_eq!(
-        again.accept(ticket.job, 0, &answer, &receipt).unwrap().label,
+        outcome(again.accept(ticket.job, 0, &answer, &receipt).unwrap()).label,
         "r1"
     );
 }
@@ -398,7 +439,7 @@ fn a_second_different_answer_and_an_implausible_one_are_refused() {
     let accept = |vault: &mut Vault, probability| {
         let answer = answer(&disk, &item, probability);
         let receipt = signed(receipt(&ticket, &item, &answer));
-        vault.accept(ticket.job, 0, &answer, &receipt)
+        vault.accept(ticket.job, 0, &answer, &receipt).map(outcome)
     };
     let refused = accept(&mut vault, 63).unwrap_err();
     assert!(matches!(refused, VaultError::PeerImplausible(_)));

@@ -13,10 +13,10 @@ use zeroize::Zeroizing;
 use super::error::VaultError;
 use crate::{
     domain::{
-        job::OpenJob,
+        job::{OpenItem, OpenJob},
         secrets::{KeySet, Secrets},
     },
-    ports::{JobStore, KeyObjects, Model, Random, SecretStore},
+    ports::{JobStore, KeyObjects, Model, Random, Reader, RecordReader, ScanStore, SecretStore},
 };
 
 /// The pause after the first wrong password.
@@ -43,6 +43,8 @@ pub struct Ports {
     pub secrets: Box<dyn SecretStore>,
     /// The list of open jobs.
     pub jobs: Box<dyn JobStore>,
+    /// The pixels of images under way.
+    pub scans: Box<dyn ScanStore>,
     /// The evaluation key objects.
     pub objects: Box<dyn KeyObjects>,
     /// The verified model.
@@ -62,6 +64,8 @@ pub(super) struct Open {
     password: Zeroizing<Vec<u8>>,
     pub(super) secrets: Secrets,
     pub(super) jobs: Vec<OpenJob>,
+    /// The circuit's inputs of the image that is being encrypted.
+    pub(super) patches: Option<(JobId, Vec<Zeroizing<Vec<i64>>>)>,
 }
 
 /// The vault.
@@ -115,6 +119,7 @@ impl Vault {
                 password,
                 secrets,
                 jobs: Vec::new(),
+                patches: None,
             });
             return Ok(());
         }
@@ -130,8 +135,10 @@ impl Vault {
             password,
             secrets,
             jobs,
+            patches: None,
         });
-        Ok(())
+        // What a crash left between two writes.
+        self.drop_scans()
     }
 
     /// How long to wait before the latest refusal is told: 1, 2, 4 .. 30 s for a row of wrong passwords.
@@ -162,6 +169,8 @@ impl Vault {
         let view = |job: &OpenJob| OpenJobView {
             job: job.job,
             key_fingerprint: job.key_fingerprint,
+            items: u32::try_from(job.items.len()).unwrap_or(u32::MAX),
+            unanswered: job.unanswered(),
         };
         let open = self.open.as_ref();
         VaultStatus {
@@ -250,6 +259,7 @@ impl Vault {
         };
         open.jobs.retain(|job| !lost(job));
         self.save_jobs()?;
+        self.drop_scans()?;
         Ok(object)
     }
 
@@ -257,6 +267,14 @@ impl Vault {
         let open = self.open.as_ref().ok_or(VaultError::MisuseLocked)?;
         let saved = self.ports.jobs.save(&open.secrets.jobs_key, &open.jobs);
         saved.map_err(VaultError::Jobs)
+    }
+
+    /// Lets go of the pixels of jobs that are not open.
+    pub(super) fn drop_scans(&mut self) -> Result<(), VaultError> {
+        let open = self.open.as_mut().ok_or(VaultError::MisuseLocked)?;
+        let jobs: Vec<JobId> = open.jobs.iter().map(|job| job.job).collect();
+        open.patches.take_if(|(job, _)| !jobs.contains(job));
+        self.ports.scans.retain(&jobs).map_err(VaultError::Scan)
     }
 
     /// One chunk of the evaluation key object.
@@ -277,21 +295,28 @@ impl Vault {
             .map_err(VaultError::KeyObject)
     }
 
+    fn records(&self) -> Result<&dyn RecordReader, VaultError> {
+        match self.ports.model.reader() {
+            Reader::Record(reader) => Ok(reader),
+            Reader::Image(_) => Err(VaultError::MisuseReadsImages),
+        }
+    }
+
     /// Checks a record against the contract; needs no password.
     ///
     /// # Errors
-    /// [`VaultError::BadRecord`] with everything that is wrong.
+    /// [`VaultError::BadRecord`] with everything that is wrong, or [`VaultError::MisuseReadsImages`].
     pub fn check(&self, record: &Record) -> Result<Zeroizing<Vec<i64>>, VaultError> {
-        let inputs = self.ports.model.quantise(record);
+        let inputs = self.records()?.quantise(record);
         inputs.map(Zeroizing::new).map_err(VaultError::BadRecord)
     }
 
     /// What the model says of a record, in the clear; needs no password.
     ///
     /// # Errors
-    /// [`VaultError::BadRecord`] or [`VaultError::Model`].
+    /// [`VaultError::BadRecord`], [`VaultError::MisuseReadsImages`] or [`VaultError::Model`].
     pub fn reference(&self, record: &Record) -> Result<Reading, VaultError> {
-        Ok(self.ports.model.reference(&self.check(record)?)?)
+        Ok(self.records()?.reference(&self.check(record)?)?)
     }
 
     /// Encrypts a record and opens a job for it.
@@ -300,40 +325,66 @@ impl Vault {
     /// [`VaultError`]; no job is open then.
     pub fn encrypt(&mut self, label: String, record: &Record) -> Result<(Ticket, Vec<u8>), VaultError> {
         let inputs = self.check(record)?;
-        let facts = self.ports.model.facts().clone();
-        let open = self.open.as_mut().ok_or(VaultError::MisuseLocked)?;
-        let keys = open
-            .secrets
-            .keys_for(facts.parameter_hash)
-            .ok_or(VaultError::NoKeys)?;
-        let object = keys.object;
+        let keys = self.keys()?;
         let item = self.ports.model.encrypt(&keys.secret, &inputs)?;
-        let mut job = [0; 16];
-        self.ports.random.fill(&mut job)?;
-        let ticket = Ticket {
-            site: self.enrolment.site,
-            device: self.enrolment.device.clone(),
-            job: JobId(job),
-            model_hash: facts.model_hash,
-            client: object.client,
-            key_fingerprint: object.digest,
-            items: 1,
+        let open_item = OpenItem {
+            input_hash: Some(Digest::of(&item)),
+            accepted: None,
         };
-        open.jobs.push(OpenJob {
-            job: ticket.job,
+        let ticket = self.open_job(label, vec![open_item])?;
+        Ok((ticket, item))
+    }
+
+    /// The keys for the model's parameters.
+    pub(super) fn keys(&self) -> Result<&KeySet, VaultError> {
+        let open = self.open.as_ref().ok_or(VaultError::MisuseLocked)?;
+        let keys = open.secrets.keys_for(self.ports.model.facts().parameter_hash);
+        keys.ok_or(VaultError::NoKeys)
+    }
+
+    /// Opens a job under a fresh random id.
+    pub(super) fn open_job(&mut self, label: String, items: Vec<OpenItem>) -> Result<Ticket, VaultError> {
+        let facts = self.ports.model.facts().clone();
+        let object = self.keys()?.object;
+        let mut id = [0; 16];
+        self.ports.random.fill(&mut id)?;
+        let job = JobId(id);
+        self.unlocked()?.jobs.push(OpenJob {
+            job,
             label,
-            input_hash: Digest::of(&item),
             model_id: facts.model_id,
             model_hash: facts.model_hash,
             security_counter: facts.security_counter,
             parameter_hash: facts.parameter_hash,
             key_fingerprint: object.digest,
-            accepted: None,
+            items,
+            receipt: None,
         });
         if let Err(error) = self.save_jobs() {
             self.unlocked()?.jobs.pop();
             return Err(error);
         }
-        Ok((ticket, item))
+        self.ticket(job)
+    }
+
+    /// The ticket of an open job.
+    ///
+    /// # Errors
+    /// [`VaultError::UnknownJob`] or [`VaultError::NoKeys`].
+    pub fn ticket(&self, job: JobId) -> Result<Ticket, VaultError> {
+        let known = self.job(job)?;
+        let keys = self.keys()?.object;
+        if keys.digest != known.key_fingerprint {
+            return Err(VaultError::NoKeys);
+        }
+        Ok(Ticket {
+            site: self.enrolment.site,
+            device: self.enrolment.device.clone(),
+            job,
+            model_hash: known.model_hash,
+            client: keys.client,
+            key_fingerprint: keys.digest,
+            items: u32::try_from(known.items.len()).unwrap_or(u32::MAX),
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! A link and the box's side of its conversation, made from the protocol crate.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use obscura_local::agent::{LinkCommand, LinkEvent, Wanted};
 use obscura_protocol::{
@@ -73,6 +73,7 @@ pub(super) struct Pair {
     pub(super) now: Duration,
     pub(super) told: Vec<LinkEvent>,
     pub(super) kept: Vec<Entry>,
+    pub(super) kept_items: BTreeSet<(JobId, u32)>,
     pub(super) forgotten: Vec<JobId>,
     pub(super) dropped: Vec<DropReason>,
 }
@@ -94,6 +95,7 @@ impl Pair {
             now: Duration::ZERO,
             told: Vec::new(),
             kept: Vec::new(),
+            kept_items: BTreeSet::new(),
             forgotten: Vec::new(),
             dropped: Vec::new(),
         }
@@ -117,6 +119,8 @@ impl Pair {
                 }
                 Effect::Tell(event) => self.told.push(event),
                 Effect::Keep(entry) => self.kept.push(entry),
+                Effect::KeepItem { job, index, .. } => assert!(self.kept_items.insert((job, index))),
+                Effect::ForgetItem { job, index } => drop(self.kept_items.remove(&(job, index))),
                 Effect::Forget(job) => self.forgotten.push(job),
                 Effect::Dropped(reason) => self.dropped.push(reason),
                 Effect::LoadJournal => {}

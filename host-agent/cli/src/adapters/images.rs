@@ -1,0 +1,97 @@
+//! Image files, read by a process of their own: what a foreign file does to its decoder stays there.
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use obscura_local::{
+    agent::{ImageView, Pixels},
+    imaging::{ImagingReply, ImagingRequest, MAX_FILE_BYTES, MAX_FRAME_BYTES},
+};
+use zeroize::Zeroizing;
+
+use super::process::Process;
+use crate::{error::CliError, ports::Images};
+
+/// Longest time one image may take to read.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Starts the process when the first image is read, and again when it ended over one.
+#[derive(Default)]
+pub(crate) struct ImagingProcess {
+    log: String,
+    process: Option<Process<ImagingReply>>,
+}
+
+impl ImagingProcess {
+    /// With this log filter.
+    pub(crate) fn new(log: &str) -> Self {
+        Self {
+            log: log.to_owned(),
+            process: None,
+        }
+    }
+
+    fn ask(&mut self, request: &ImagingRequest) -> Result<ImagingReply, CliError> {
+        let mut process = match self.process.take() {
+            Some(process) => process,
+            None => Process::spawn("imaging", None, &self.log, MAX_FRAME_BYTES)?,
+        };
+        process.send(request)?;
+        let until = Instant::now() + PATIENCE;
+        let reply = process.receive(until.saturating_duration_since(Instant::now()))?;
+        let reply = reply.unwrap_or_else(|| ImagingReply::Refused {
+            text: format!("reading it takes more than {} s", PATIENCE.as_secs()),
+        });
+        // One that did not answer in time is dropped, and with it what it still works on.
+        if Instant::now() < until {
+            self.process = Some(process);
+        }
+        Ok(reply)
+    }
+}
+
+impl Images for ImagingProcess {
+    fn pixels(&mut self, path: &Path, view: &ImageView) -> Result<Pixels, CliError> {
+        let refused = |text: String| CliError::DeviceImage {
+            path: path.to_owned(),
+            text,
+        };
+        let file = read(path)?;
+        let file = file.ok_or_else(|| {
+            refused(format!(
+                "it is larger than {} MiB, the most that is read",
+                MAX_FILE_BYTES / (1024 * 1024)
+            ))
+        })?;
+        let (side, crop) = (view.side, view.crop);
+        match self.ask(&ImagingRequest { file, side, crop }) {
+            Ok(ImagingReply::Pixels { rgb, .. }) => Ok(Pixels(Zeroizing::new(rgb))),
+            Ok(ImagingReply::Refused { text }) => Err(refused(text)),
+            // The file did it: the next one is read by a new process.
+            Err(CliError::Stopped { exit_code, .. }) => Err(refused(match exit_code {
+                Some(code) => {
+                    format!("its reader ended with exit code {code}: it is damaged or not an image")
+                }
+                None => "its reader was killed: it is damaged or needs too much memory".to_owned(),
+            })),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The file's bytes; `None` when there are too many.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, CliError> {
+    let failed = |source| CliError::ConfigImage {
+        path: PathBuf::from(path),
+        source,
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    let most = MAX_FILE_BYTES as u64 + 1;
+    file.take(most).read_to_end(&mut bytes).map_err(failed)?;
+    Ok((bytes.len() <= MAX_FILE_BYTES).then_some(bytes))
+}
