@@ -5,7 +5,7 @@
 //! changes nothing. Between any two steps the process may die.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -17,6 +17,7 @@ use obscura_link::{
 use obscura_local::agent::{LinkCommand, LinkEvent};
 use obscura_protocol::{
     identity::{Digest, JobId, PeerName, PublicKey},
+    job::Ticket,
     message::Refusal,
 };
 
@@ -60,10 +61,15 @@ pub(crate) struct Record {
 #[derive(Debug)]
 pub(crate) struct OpenJob {
     pub(crate) record: usize,
-    /// SHA-256 of each item.
-    pub(crate) inputs: Vec<Digest>,
+    /// SHA-256 of each item, once it was encrypted.
+    pub(crate) inputs: Vec<Option<Digest>>,
     /// SHA-256 of the first valid answer to each.
     pub(crate) accepted: Vec<Option<Digest>>,
+    /// Its items come one by one.
+    pub(crate) streamed: bool,
+    /// Items this life of the agent has to encrypt, the next one first.
+    pub(crate) unsent: VecDeque<u32>,
+    pub(crate) ticket: Box<Ticket>,
 }
 
 /// A device and what lies on its disk.
@@ -77,6 +83,8 @@ pub(crate) struct Device {
     pub(crate) journal: Vec<Entry>,
     /// Removed from the journal since the folder was last synced: back after a power cut, perhaps.
     removed: Vec<Entry>,
+    /// The same of single items.
+    removed_items: Vec<(JobId, u32, Vec<u8>)>,
     /// Nothing gets through to the broker.
     pub(crate) cut: bool,
     pub(crate) connected: bool,
@@ -127,12 +135,22 @@ impl Device {
             vault: BTreeMap::new(),
             journal: Vec::new(),
             removed: Vec::new(),
+            removed_items: Vec::new(),
             cut: false,
             connected: false,
             process: None,
             life: 0,
             taken: BTreeSet::new(),
         }
+    }
+
+    /// Items of a job that are at the link without an accepted answer.
+    pub(crate) fn under_way(&self, job: JobId) -> usize {
+        let Some(open) = self.vault.get(&job) else {
+            return 0;
+        };
+        let left = open.accepted.iter().filter(|accepted| accepted.is_none()).count();
+        left - open.unsent.len()
     }
 
     /// Whether its user has everything and its disk is clean.
@@ -210,6 +228,13 @@ impl World {
         for entry in std::mem::take(&mut self.devices[device].removed) {
             if self.random.chance(500) {
                 self.devices[device].journal.push(entry);
+            }
+        }
+        for (job, index, bytes) in std::mem::take(&mut self.devices[device].removed_items) {
+            let back = self.random.chance(500);
+            let mut journal = self.devices[device].journal.iter_mut();
+            if let Some(entry) = journal.find(|entry| entry.job() == job).filter(|_| back) {
+                entry.items.entry(index).or_insert(bytes);
             }
         }
     }
@@ -312,6 +337,14 @@ impl World {
             Effect::Publish(bytes) => self.send(true, device, bytes),
             Effect::Tell(event) => self.told(device, event),
             Effect::Keep(entry) => self.keep(device, entry),
+            Effect::KeepItem { job, index, bytes } => self.keep_item(device, job, index, bytes),
+            Effect::ForgetItem { job, index } => {
+                let own = &mut self.devices[device];
+                let entry = own.journal.iter_mut().find(|entry| entry.job() == job);
+                if let Some(bytes) = entry.and_then(|entry| entry.items.remove(&index)) {
+                    own.removed_items.push((job, index, bytes));
+                }
+            }
             Effect::Forget(job) => {
                 let own = &mut self.devices[device];
                 let at = own.journal.iter().position(|entry| entry.job() == job);
@@ -335,6 +368,19 @@ impl World {
             own.journal.push(entry);
         } else if let Some(process) = &mut own.process {
             process.unkept.insert(job);
+        }
+    }
+
+    fn keep_item(&mut self, device: usize, job: JobId, index: u32, bytes: Vec<u8>) {
+        let fails = self.fails(|rates| rates.journal);
+        let own = &mut self.devices[device];
+        let entry = own.journal.iter_mut().find(|entry| entry.job() == job);
+        match entry.filter(|_| !fails) {
+            Some(entry) => {
+                own.removed_items.clear();
+                entry.items.insert(index, bytes);
+            }
+            None => drop(self.unkept_items.insert(job)),
         }
     }
 
@@ -373,7 +419,11 @@ impl World {
                 } else {
                     // Failures inside the box, and jobs it lost, are given up after many attempts.
                     let explained = matches!(code, Refusal::Internal | Refusal::UnknownJob);
-                    self.judge_refusal(device, explained, JOB_ATTEMPTS);
+                    // A second ciphertext of an item is refused; there is one when the journal lost the first.
+                    let second = code == Refusal::BadTicket && self.unkept_items.contains(&job);
+                    if !second {
+                        self.judge_refusal(device, explained, JOB_ATTEMPTS);
+                    }
                 }
                 Word::JobRefused(job)
             }

@@ -20,6 +20,8 @@ counts! {
     Records "records",
     /// Jobs the agents opened for them.
     Jobs "jobs",
+    /// Jobs whose items came one by one.
+    JobsStreamed "jobs_streamed",
     /// Items of these jobs.
     Items "items",
     /// Items accepted, each once.

@@ -1,6 +1,8 @@
 //! The command line and the vault behind it: what they do with the link's words, one step after the other.
 
-use obscura_local::agent::{LinkCommand, Wanted};
+use std::collections::VecDeque;
+
+use obscura_local::agent::{LinkCommand, ResumedJob, Wanted};
 use obscura_protocol::{
     identity::{Digest, JobId},
     job::{Expected, Receipt, Signed, Ticket},
@@ -35,12 +37,16 @@ pub(crate) enum Word {
         ticket: Box<Ticket>,
         items: Vec<Vec<u8>>,
     },
+    /// One more item of a job whose items come one by one is to be encrypted.
+    Feed(JobId),
+    /// The vault accepted the answer to an item: the link forgets it.
+    Accepted(JobId, u32),
     /// A result was shown: the vault forgets its job.
     Shown(JobId),
     /// The vault forgot a job: the link forgets it too.
     Settled(JobId),
     /// The journal was read.
-    Resumed(Vec<JobId>),
+    Resumed(Vec<ResumedJob>),
     /// The box refused a job for good.
     JobRefused(JobId),
     /// The box gave an item up; without it the job has no result.
@@ -60,6 +66,14 @@ pub(crate) fn wanted(job: JobId) -> Wanted {
         },
         within_s: (deadline % 8 == 0).then_some(20),
     }
+}
+
+/// Items of a job at the link at once, where they come one by one.
+const ITEMS_AHEAD: usize = 3;
+
+/// Whether a job's items come one by one, as an image's do: its random name decides.
+fn streamed(job: JobId, items: u64) -> bool {
+    items > 1 && job.0[2].is_multiple_of(2)
 }
 
 impl World {
@@ -114,6 +128,11 @@ impl World {
                     self.say(device, Word::Settled(job));
                 }
             }
+            Word::Feed(job) => self.feed(device, job),
+            Word::Accepted(job, index) => {
+                self.command(device, LinkCommand::SettleItem { job, index });
+                self.say(device, Word::Feed(job));
+            }
             Word::Settled(job) => self.command(device, LinkCommand::Settle { job }),
             Word::Resumed(jobs) => self.resumed(device, &jobs),
             Word::JobRefused(job) => {
@@ -138,7 +157,7 @@ impl World {
         let Some(open) = self.devices[device].vault.get_mut(&job) else {
             return;
         };
-        let Some(input_hash) = open.inputs.get(index as usize).copied() else {
+        let Some(input_hash) = open.inputs.get(index as usize).copied().flatten() else {
             self.broke(Invariant::RightAnswer);
             return;
         };
@@ -159,11 +178,18 @@ impl World {
         let slot = &mut open.accepted[index as usize];
         let (first, same) = (slot.is_none(), slot.is_none_or(|known| known == hash));
         if !holds || !same {
-            self.broke(Invariant::RightReceipt);
+            if self.unkept_items.contains(&job) {
+                // The box answers bytes that the journal lost; the vault refuses, and the user begins anew.
+                self.command(device, LinkCommand::Settle { job });
+                self.reenter(device, job);
+            } else {
+                self.broke(Invariant::RightReceipt);
+            }
             return;
         }
         *slot = Some(hash);
         let complete = open.accepted.iter().all(Option::is_some);
+        let streamed = open.streamed;
         if first {
             self.counts.one(Count::Accepted);
             self.note(device + 1, "accepts", "", of_job(job) ^ u64::from(index));
@@ -173,23 +199,52 @@ impl World {
         }
         if complete {
             self.say(device, Word::Shown(job));
+        } else if streamed {
+            self.say(device, Word::Accepted(job, index));
         }
     }
 
+    /// Encrypts the next item of a job, unless enough of them are under way.
+    fn feed(&mut self, device: usize, job: JobId) {
+        let under_way = self.devices[device].under_way(job);
+        let Some(open) = self.devices[device].vault.get_mut(&job) else {
+            return;
+        };
+        if under_way >= ITEMS_AHEAD {
+            return;
+        }
+        let Some(index) = open.unsent.pop_front() else {
+            return;
+        };
+        let bytes = self.random.bytes(ITEM_BYTES);
+        // Kept before it leaves, as the vault does.
+        open.inputs[index as usize] = Some(Digest::of(&bytes));
+        if let Some(truth) = self.jobs.get_mut(&job) {
+            truth.items[index as usize].clone_from(&bytes);
+        }
+        self.command(device, LinkCommand::Item { job, index, bytes });
+        self.say(device, Word::Feed(job));
+    }
+
     /// Jobs the vault does not know are over; those the journal does not know were never sent.
-    fn resumed(&mut self, device: usize, jobs: &[JobId]) {
-        for job in jobs {
-            if !self.devices[device].vault.contains_key(job) {
+    fn resumed(&mut self, device: usize, jobs: &[ResumedJob]) {
+        for ResumedJob { job, items } in jobs {
+            if self.devices[device].vault.contains_key(job) {
+                self.take_up(device, *job, items);
+            } else {
                 self.command(device, LinkCommand::Settle { job: *job });
             }
         }
-        let own = &mut self.devices[device];
-        let lost: Vec<JobId> = own
-            .vault
-            .keys()
-            .filter(|job| !jobs.contains(job))
-            .copied()
-            .collect();
+        let mut lost: Vec<JobId> = self.devices[device].vault.keys().copied().collect();
+        lost.retain(|job| jobs.iter().all(|resumed| resumed.job != *job));
+        let streams = |job: &JobId| self.devices[device].vault[job].streamed;
+        let (streamed, lost): (Vec<JobId>, Vec<JobId>) = lost.into_iter().partition(streams);
+        for job in streamed {
+            let ticket = self.devices[device].vault[&job].ticket.clone();
+            let items = Vec::new();
+            self.say(device, Word::Submit { ticket, items });
+            self.take_up(device, job, &[]);
+        }
         for job in lost {
             self.counts.one(Count::JobsNeverSent);
             self.reenter(device, job);
@@ -200,6 +255,32 @@ impl World {
         for record in 0..self.devices[device].records.len() {
             self.enter(device, record);
         }
+    }
+
+    /// Goes on with a job of which the link has these items.
+    fn take_up(&mut self, device: usize, job: JobId, there: &[u32]) {
+        let Some(open) = self.devices[device].vault.get_mut(&job) else {
+            return;
+        };
+        if !open.streamed {
+            return;
+        }
+        let answered = |index: &u32| open.accepted[*index as usize].is_some();
+        let all = 0..u32::try_from(open.accepted.len()).unwrap_or(u32::MAX);
+        let (done, left): (Vec<u32>, Vec<u32>) = all.partition(answered);
+        open.unsent = left
+            .iter()
+            .filter(|index| !there.contains(index))
+            .copied()
+            .collect();
+        if left.is_empty() {
+            self.say(device, Word::Shown(job));
+            return;
+        }
+        for index in done {
+            self.say(device, Word::Accepted(job, index));
+        }
+        self.say(device, Word::Feed(job));
     }
 
     /// The vault gives a job up, and the user enters the record again in a while.
@@ -223,15 +304,8 @@ impl World {
         }
         let job = JobId(self.random.id());
         wanted.job = Some(job);
+        let streamed = streamed(job, wanted.items);
         let items: Vec<Vec<u8>> = (0..wanted.items).map(|_| self.random.bytes(ITEM_BYTES)).collect();
-        let inputs = items.iter().map(|item| Digest::of(item)).collect();
-        let accepted = vec![None; items.len()];
-        let open = OpenJob {
-            record,
-            inputs,
-            accepted,
-        };
-        own.vault.insert(job, open);
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
         let ticket = Box::new(Ticket {
             site: SITE,
@@ -242,6 +316,22 @@ impl World {
             key_fingerprint: own.keys.header.digest,
             items: count,
         });
+        let open = OpenJob {
+            record,
+            inputs: items
+                .iter()
+                .map(|item| (!streamed).then(|| Digest::of(item)))
+                .collect(),
+            accepted: vec![None; items.len()],
+            streamed,
+            unsent: if streamed {
+                (0..count).collect()
+            } else {
+                VecDeque::new()
+            },
+            ticket: ticket.clone(),
+        };
+        own.vault.insert(job, open);
         self.counts.one(Count::Jobs);
         self.counts.many(Count::Items, u64::from(count));
         let truth = Truth {
@@ -250,6 +340,13 @@ impl World {
             accepted: vec![0; items.len()],
         };
         self.jobs.insert(job, truth);
-        self.say(device, Word::Submit { ticket, items });
+        if streamed {
+            self.counts.one(Count::JobsStreamed);
+            let items = Vec::new();
+            self.say(device, Word::Submit { ticket, items });
+            self.say(device, Word::Feed(job));
+        } else {
+            self.say(device, Word::Submit { ticket, items });
+        }
     }
 }

@@ -24,7 +24,8 @@ impl World {
         let keys = self.devices[device].keys.header.digest;
         let truth = self.jobs.get(&job).filter(|truth| truth.device == device);
         let item = truth.and_then(|truth| truth.items.get(index as usize));
-        if item.is_none_or(|item| reference(&keys, item) != bytes) {
+        let wrong = item.is_none_or(|item| reference(&keys, item) != bytes);
+        if wrong && !self.unkept_items.contains(&job) {
             self.broke(Invariant::RightAnswer);
         }
         if let Some(process) = &mut self.devices[device].process

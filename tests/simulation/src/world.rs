@@ -3,7 +3,7 @@
 //! One seed is one run, bit for bit: everything that is left to chance comes from it, and nothing reads a
 //! clock or an address. The state machines are the real ones; what surrounds them is simulated here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use obscura_gate::ports::Event;
 use obscura_protocol::identity::{Identity, JobId, PeerName, PublicKey};
@@ -86,6 +86,8 @@ pub(crate) struct World {
     pub(crate) disk: Disk,
     pub(crate) network: Network,
     pub(crate) jobs: BTreeMap<JobId, Truth>,
+    /// Jobs of which the journal could not keep an item.
+    pub(crate) unkept_items: BTreeSet<JobId>,
 }
 
 /// How a run ended.
@@ -130,6 +132,7 @@ impl World {
             compute: Compute::default(),
             disk: Disk::default(),
             jobs: BTreeMap::new(),
+            unkept_items: BTreeSet::new(),
         };
         world.begin();
         world

@@ -17,7 +17,11 @@ const RUN_LIMIT: Duration = Duration::from_mins(4);
 #[derive(Clone, Debug, Deserialize)]
 pub struct AgentReport {
     /// One entry per record, in the order given.
+    #[serde(default)]
     pub records: Vec<RecordReport>,
+    /// One entry per image, in the order given.
+    #[serde(default)]
+    pub images: Vec<ImageReport>,
     /// Whether keys were made in this run.
     pub keys_generated: bool,
     /// Whether the box had them from before.
@@ -91,6 +95,34 @@ impl RecordReport {
     }
 }
 
+/// One image of a run with `--with-reference`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ImageReport {
+    /// The image's name.
+    pub name: String,
+    /// `answered`, `open` or `failed`.
+    pub state: String,
+    /// Patches.
+    pub items: u32,
+    /// Why there is no result.
+    pub error: Option<String>,
+    /// The class found.
+    pub class: Option<String>,
+    /// The class of each patch.
+    #[serde(default)]
+    pub patch_class: Vec<String>,
+    /// Receipts that were checked.
+    pub receipts: Option<u32>,
+    /// Job of the receipts.
+    pub receipt_job: Option<String>,
+    /// The class the model finds in the clear.
+    pub reference_class: Option<String>,
+    /// Whether both are the same.
+    pub same_class_as_reference: Option<bool>,
+    /// Root mean square of the differences of all outputs, in predicted deviations.
+    pub rms_predicted_deviations: Option<f64>,
+}
+
 /// How to run `obscura-agent record`.
 #[derive(Clone, Debug)]
 pub struct RecordOptions {
@@ -133,18 +165,44 @@ impl AgentRun {
     /// # Errors
     /// [`HarnessError`].
     pub fn record(site: &Site, options: &RecordOptions) -> Result<Self, HarnessError> {
+        let input = options.input.as_os_str();
+        Self::start(site, "record", &["--input".as_ref(), input], options)
+    }
+
+    /// Starts `obscura-agent scan` on device-1; the input is an image.
+    ///
+    /// # Errors
+    /// [`HarnessError`].
+    pub fn scan(site: &Site, options: &RecordOptions) -> Result<Self, HarnessError> {
+        Self::start(site, "scan", &[options.input.as_os_str()], options)
+    }
+
+    /// Starts `obscura-agent resume` on device-1; there is no input.
+    ///
+    /// # Errors
+    /// [`HarnessError`].
+    pub fn resume(site: &Site, options: &RecordOptions) -> Result<Self, HarnessError> {
+        Self::start(site, "resume", &[], options)
+    }
+
+    fn start(
+        site: &Site,
+        verb: &str,
+        input: &[&std::ffi::OsStr],
+        options: &RecordOptions,
+    ) -> Result<Self, HarnessError> {
         let mut command = site.program("obscura-agent")?;
         command.args([
-            "record",
+            verb,
             "--config",
             "site/device-1/agent.toml",
             "--with-reference",
             "--json",
         ]);
         command
-            .args(["--password-file", options.password_file, "--input"])
-            .arg(&options.input)
-            .args(options.more);
+            .args(["--password-file", options.password_file])
+            .args(options.more)
+            .args(input);
         let file = |kind: &str| site.path(&format!("logs/agent-{}.{kind}", options.name));
         let (out, err) = (file("json"), file("log"));
         let create = |path: &Path| {
@@ -160,6 +218,11 @@ impl AgentRun {
         };
         let process = Managed::start_with("obscura-agent", &command, create(&out)?.into(), errors, &err)?;
         Ok(Self { process, out, err })
+    }
+
+    /// Kills the command line; what it started ends by itself.
+    pub fn kill(&mut self) {
+        self.process.kill();
     }
 
     /// What it has said on standard error so far.

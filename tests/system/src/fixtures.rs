@@ -12,6 +12,28 @@ pub const TEST_RECORDS: &str = "tests/fixtures/nhanes-test-records.json";
 pub const DEMO_RECORDS: &str = "tests/fixtures/demo-records.json";
 /// The shipped model, as it is signed.
 pub const PAYLOAD: &str = "models/shipped/cardio-lr/payload";
+/// A dermoscopy image.
+pub const IMAGE: &str = "tests/fixtures/images/ISIC_0028696.jpg";
+
+/// A model that can be signed.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload {
+    /// Its id.
+    pub id: &'static str,
+    /// Its files, from the repository's root.
+    pub folder: &'static str,
+}
+
+/// The shipped model of records.
+pub const CARDIO_LR: Payload = Payload {
+    id: "cardio-lr",
+    folder: PAYLOAD,
+};
+/// A model of images whose patches take a fraction of a second each.
+pub const DERM_TINY: Payload = Payload {
+    id: "derm-tiny",
+    folder: "models/shipped/stand-in/derm-tiny/payload",
+};
 
 /// A record with what the integer reference says about it.
 #[derive(Clone, Debug, Deserialize)]

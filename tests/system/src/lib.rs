@@ -16,7 +16,7 @@ mod process;
 mod site;
 mod wait;
 
-pub use agent::{AgentReport, AgentRun, RecordOptions, RecordReport};
+pub use agent::{AgentReport, AgentRun, ImageReport, RecordOptions, RecordReport};
 pub use broker::Broker;
 pub use error::HarnessError;
 pub use places::{Programs, repository};

@@ -10,7 +10,10 @@ use std::{
 };
 
 use crate::{
-    Broker, HarnessError, Managed, Programs, broker::free_port, fixtures::PAYLOAD, repository, wait_until,
+    Broker, HarnessError, Managed, Programs,
+    broker::free_port,
+    fixtures::{CARDIO_LR, Payload},
+    repository, wait_until,
 };
 
 const BOX_START_LIMIT: Duration = Duration::from_secs(30);
@@ -23,6 +26,7 @@ pub struct Site {
     folder: Folder,
     programs: Programs,
     port: u16,
+    model: Payload,
 }
 
 #[derive(Debug)]
@@ -32,11 +36,19 @@ enum Folder {
 }
 
 impl Site {
-    /// An empty folder; [`Self::sign_model`] and [`Self::provision`] fill it.
+    /// An empty folder for the shipped model; [`Self::sign_model`] and [`Self::provision`] fill it.
     ///
     /// # Errors
     /// [`HarnessError`].
     pub fn empty() -> Result<Self, HarnessError> {
+        Self::empty_for(CARDIO_LR)
+    }
+
+    /// The same for another model.
+    ///
+    /// # Errors
+    /// [`HarnessError`].
+    pub fn empty_for(model: Payload) -> Result<Self, HarnessError> {
         let programs = Programs::locate()?;
         let temp = tempfile::Builder::new().prefix("obscura-").tempdir();
         let temp = temp.map_err(|source| HarnessError::DeviceIo {
@@ -47,6 +59,7 @@ impl Site {
             folder: Folder::Temporary(temp),
             programs,
             port: free_port()?,
+            model,
         };
         site.write_secret("password", PASSWORD)?;
         make_folder(&site.path("logs"))?;
@@ -58,7 +71,15 @@ impl Site {
     /// # Errors
     /// [`HarnessError`].
     pub fn make() -> Result<Self, HarnessError> {
-        let site = Self::empty()?;
+        Self::make_for(CARDIO_LR)
+    }
+
+    /// The same with another model.
+    ///
+    /// # Errors
+    /// [`HarnessError`].
+    pub fn make_for(model: Payload) -> Result<Self, HarnessError> {
+        let site = Self::empty_for(model)?;
         site.sign_model()?;
         site.provision()?;
         Ok(site)
@@ -94,7 +115,7 @@ impl Site {
         (self, path)
     }
 
-    /// Makes a root for this run and signs the shipped model with it.
+    /// Makes a root for this run and signs the model with it.
     ///
     /// # Errors
     /// [`HarnessError`].
@@ -112,26 +133,10 @@ impl Site {
         ]);
         self.run(&mut root)?;
         let mut bundle = self.program("obscura-sign")?;
-        bundle.args([
-            "bundle",
-            "--model-id",
-            "cardio-lr",
-            "--version",
-            "0.1.0",
-            "--counter",
-            "1",
-        ]);
-        bundle.args([
-            "--key",
-            "root.key",
-            "--root",
-            "root.bin",
-            "--out",
-            "cardio-lr.obb",
-        ]);
-        bundle
-            .args(["--password-file", "password", "--payload"])
-            .arg(repository().join(PAYLOAD));
+        bundle.args(["bundle", "--model-id", self.model.id, "--version", "0.1.0"]);
+        bundle.args(["--counter", "1", "--key", "root.key", "--root", "root.bin"]);
+        bundle.args(["--password-file", "password", "--out", &self.bundle()]);
+        bundle.arg("--payload").arg(repository().join(self.model.folder));
         self.run(&mut bundle).map(drop)
     }
 
@@ -144,8 +149,13 @@ impl Site {
         provision.args(["new-site", "--dir", "site", "--root", "root.bin", "--port"]);
         provision.arg(self.port.to_string());
         self.run(&mut provision)?;
-        self.copy("cardio-lr.obb", "site/box/models/cardio-lr.obb")?;
-        self.copy("cardio-lr.obb", "site/device-1/cardio-lr.obb")
+        let bundle = self.bundle();
+        self.copy(&bundle, &format!("site/box/models/{bundle}"))?;
+        self.copy(&bundle, &format!("site/device-1/{bundle}"))
+    }
+
+    fn bundle(&self) -> String {
+        format!("{}.obb", self.model.id)
     }
 
     /// Copies a file within the folder.
