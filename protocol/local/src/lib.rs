@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod appliance;
+pub mod imaging;
 mod socket;
 
 pub use socket::{Channel, ChannelError, Listener};
