@@ -106,13 +106,15 @@ fn each_process_links_only_what_its_side_of_the_wall_needs() {
     ];
     let network = ["rumqttc-v5-next", "rustls", "tokio", "obscura-carrier"];
     let model = ["obscura-bundle", "obscura-circuit"];
-    let walls: [(&str, &[&[&str]]); 8] = [
+    let pictures = ["obscura-imaging", "image", "png", "zune-jpeg"];
+    let walls: [(&str, &[&[&str]]); 9] = [
         ("obscura-gate", &[&fhe, &model]),
         ("obscura-trust", &[&fhe, &network]),
         ("obscura-compute", &[&network]),
-        ("obscura-vault", &[&network, &["obscura-fhe-server"]]),
-        ("obscura-link", &[&fhe, &model]),
-        ("obscura-agent", &[&fhe, &network, &["obscura-circuit"]]),
+        ("obscura-vault", &[&network, &pictures, &["obscura-fhe-server"]]),
+        ("obscura-imaging", &[&fhe, &network, &model]),
+        ("obscura-link", &[&fhe, &model, &pictures]),
+        ("obscura-agent", &[&fhe, &network, &pictures, &["obscura-circuit"]]),
         ("obscura-sign", &[&network]),
         (
             "obscura-provision",
@@ -159,6 +161,7 @@ const LEVELS: [&[&str]; 6] = [
         "appliance/gate",
         "appliance/compute",
         "appliance/trust",
+        "host-agent/imaging",
         "host-agent/vault",
         "host-agent/link",
         "provisioning/sign",
@@ -303,6 +306,8 @@ fn only_adapters_name_a_library() {
         "obscura_fhe_client",
         "obscura_fhe_server",
         "rustix",
+        "use image",
+        "zune_jpeg",
         "rayon",
         "toml",
         "serde_json",
