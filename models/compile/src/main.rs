@@ -18,7 +18,8 @@ use obscura_compile::{Calibration, CompileError, Settings, choose, report};
                   a file cannot be read or written."
 )]
 struct Arguments {
-    /// Folder with circuit.json and weights.safetensors; parameters.json and parameters.md are written there.
+    /// Folder with circuit.json and weights.safetensors; parameters.json is written there. parameters.md is written there
+    /// too, but beside a folder named payload, whose files are signed.
     payload: PathBuf,
     /// Calibration samples: a safetensors file whose tensor `inputs` or `patches` has one row of quantised inputs per sample.
     #[arg(long)]
@@ -35,7 +36,7 @@ struct Arguments {
     /// Seed of the draws.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Name of the parameter set; the folder's by default.
+    /// Name of the parameter set; by default the folder's, or that of the folder around one named payload.
     #[arg(long)]
     name: Option<String>,
 }
@@ -78,11 +79,9 @@ fn run(arguments: &Arguments) -> Result<(), CompileError> {
     let limit = usize::try_from(arguments.samples).unwrap_or(usize::MAX);
     eprintln!("evaluating the calibration samples in the clear ...");
     let calibration = Calibration::read(&circuit, &arguments.calibration, limit)?;
+    let around = folder_around(&arguments.payload);
     let settings = Settings {
-        name: arguments
-            .name
-            .clone()
-            .unwrap_or_else(|| folder_name(&arguments.payload)),
+        name: arguments.name.clone().unwrap_or_else(|| folder_name(&around)),
         bound: arguments.bound,
         draws: arguments.draws,
         seed: arguments.seed,
@@ -91,7 +90,7 @@ fn run(arguments: &Arguments) -> Result<(), CompileError> {
     let text = report(&circuit, &calibration, &settings, &choice)?;
     let json = serde_json::to_string_pretty(&choice.candidate.to_json(&settings.name)).unwrap_or_default();
     write(&arguments.payload.join("parameters.json"), &(json + "\n"))?;
-    write(&arguments.payload.join("parameters.md"), &text)?;
+    write(&around.join("parameters.md"), &text)?;
     eprintln!(
         "chose n = {} in blocks of {}, k = {}, N = {}, {} levels: {:.2} % of the decisions change, {:.1} bits",
         choice.set.lwe_dimension,
@@ -116,8 +115,35 @@ fn write(path: &Path, text: &str) -> Result<(), CompileError> {
     std::fs::rename(&beside, path).map_err(io)
 }
 
+/// The folder that is named after the model: the payload's own, or the one around a folder named payload.
+fn folder_around(payload: &Path) -> PathBuf {
+    let path = payload
+        .canonicalize()
+        .unwrap_or_else(|_unreadable| payload.to_owned());
+    match path.parent() {
+        Some(parent) if path.ends_with("payload") => parent.to_owned(),
+        _ => path,
+    }
+}
+
 fn folder_name(path: &Path) -> String {
-    let path = path.canonicalize().unwrap_or_else(|_unreadable| path.to_owned());
     path.file_name()
         .map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_named_payload_takes_its_name_from_the_one_around_it() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        let payload = home.join("derm-tiny/payload");
+        std::fs::create_dir_all(&payload).unwrap();
+        let around = folder_around(&payload);
+        assert_eq!(around, home.join("derm-tiny"));
+        assert_eq!(folder_name(&around), "derm-tiny");
+        assert_eq!(folder_around(&around), around);
+    }
 }

@@ -10,8 +10,8 @@ use obscura_fhe_core::{
 };
 
 const STAND_IN: [&[u8]; 2] = [
-    include_bytes!("../../shipped/stand-in/derm-small/circuit.json"),
-    include_bytes!("../../shipped/stand-in/derm-small/weights.safetensors"),
+    include_bytes!("../../shipped/stand-in/derm-small/payload/circuit.json"),
+    include_bytes!("../../shipped/stand-in/derm-small/payload/weights.safetensors"),
 ];
 
 fn stand_in() -> Circuit {

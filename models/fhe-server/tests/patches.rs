@@ -1,4 +1,4 @@
-//! Real image patches through the small stand-in network: encrypted against the reference.
+//! Real image patches through the small stand-in networks: encrypted against the reference.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 #![expect(clippy::cast_precision_loss, reason = "logits of at most 20 bits")]
 
@@ -8,9 +8,17 @@ use obscura_fhe_core::{ParameterSet, Plan};
 use obscura_fhe_server::{Control, EvaluationKeys, evaluate};
 use safetensors::SafeTensors;
 
-const CIRCUIT: &[u8] = include_bytes!("../../shipped/stand-in/derm-small/circuit.json");
-const WEIGHTS: &[u8] = include_bytes!("../../shipped/stand-in/derm-small/weights.safetensors");
-const PARAMETERS: &[u8] = include_bytes!("../../shipped/stand-in/derm-small/parameters.json");
+/// Circuit, weights and parameters.
+const SMALL: [&[u8]; 3] = [
+    include_bytes!("../../shipped/stand-in/derm-small/payload/circuit.json"),
+    include_bytes!("../../shipped/stand-in/derm-small/payload/weights.safetensors"),
+    include_bytes!("../../shipped/stand-in/derm-small/payload/parameters.json"),
+];
+const TINY: [&[u8]; 3] = [
+    include_bytes!("../../shipped/stand-in/derm-tiny/payload/circuit.json"),
+    include_bytes!("../../shipped/stand-in/derm-tiny/payload/weights.safetensors"),
+    include_bytes!("../../shipped/stand-in/derm-tiny/payload/parameters.json"),
+];
 const PATCHES: &[u8] = include_bytes!("../../../tests/fixtures/patches/patches.safetensors");
 
 /// Patches that are evaluated encrypted, one from each of as many images.
@@ -98,8 +106,17 @@ impl Prediction {
 
 #[test]
 fn eight_patches_keep_their_class_where_the_margin_is_clear() {
-    let circuit = Circuit::from_parts(CIRCUIT, WEIGHTS).unwrap();
-    let set = ParameterSet::from_json(PARAMETERS).unwrap();
+    keep_their_class(SMALL);
+}
+
+#[test]
+fn eight_patches_keep_their_class_in_the_tiny_network_too() {
+    keep_their_class(TINY);
+}
+
+fn keep_their_class([circuit, weights, parameters]: [&[u8]; 3]) {
+    let circuit = Circuit::from_parts(circuit, weights).unwrap();
+    let set = ParameterSet::from_json(parameters).unwrap();
     let plan = Plan::new(&circuit, &set).unwrap();
     let figures = plan.figures();
     let secret = SecretKeys::generate(&set).unwrap();

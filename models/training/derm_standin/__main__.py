@@ -1,4 +1,5 @@
-"""Command line: `train` writes the networks, `fixtures` the committed patches, `patches` a large evaluation set.
+"""Command line: `train` writes the networks, `describe` their texts again, `fixtures` the committed patches, `patches`
+a large evaluation set.
 
 Exit codes: 0 done, 2 usage, 3 a problem with the data.
 """
@@ -32,6 +33,10 @@ def _parser():
     train.add_argument("--out", metavar="DIR", help=f"where NETWORK/ goes (default: {_short(pipeline.SHIPPED)})")
     train.add_argument("--smoke", action="store_true", help="whole pipeline on made-up images; needs no data")
     train.set_defaults(run=_train)
+    describe = commands.add_parser("describe", help="write card, contract and golden vectors again, nothing else")
+    describe.add_argument("--data", metavar="DIR", required=True, help="folder that holds ham10000/")
+    describe.add_argument("--models", metavar="DIR", default=pipeline.SHIPPED, help="where NETWORK/ is")
+    describe.set_defaults(run=_describe)
     fixtures = commands.add_parser("fixtures", help="write patches of twelve images and the networks' logits")
     fixtures.add_argument("--data", metavar="DIR", required=True, help="folder that holds ham10000/")
     fixtures.add_argument("--models", metavar="DIR", default=pipeline.SHIPPED, help="where NETWORK/ is")
@@ -43,9 +48,9 @@ def _parser():
     patches.add_argument("--per-image", type=int, default=10, help="1 to 49 (default: 10)")
     patches.add_argument("--out", metavar="FILE", required=True, help="safetensors file")
     patches.set_defaults(run=_patches)
-    for command in (train, fixtures):
+    for command in (train, describe, fixtures):
         command.add_argument("--network", choices=pipeline.NETWORKS, action="append", help="only this one")
-    for command in (train, fixtures, patches):
+    for command in (train, describe, fixtures, patches):
         command.add_argument("--quiet", action="store_true", help="no progress on standard error")
     return parser
 
@@ -63,6 +68,10 @@ def _train(options, progress):
     if out.exists() and not out.is_dir():
         raise UsageProblem(f"--out {out} is not a folder")
     pipeline.train(options.data, out, options.network or pipeline.NETWORKS, progress)
+
+
+def _describe(options, progress):
+    pipeline.describe(options.data, options.models, options.network or pipeline.NETWORKS, progress)
 
 
 def _fixtures(options, progress):

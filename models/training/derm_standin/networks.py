@@ -1,6 +1,6 @@
-"""The two stand-ins: `derm-vgg11` from ImageNet filters, `derm-small` from principal components.
+"""The stand-ins: `derm-vgg11` from ImageNet filters, `derm-small` and `derm-tiny` from principal components.
 
-Both end in features; `head.py` adds the linear head.
+All end in features; `head.py` adds the linear head.
 """
 
 from pathlib import Path
@@ -21,6 +21,8 @@ POOL_AFTER = (1, 2, 4, 6, 8)
 MAX_WINDOWS = 200_000
 SMALL_COMPONENTS = (8, 16)
 SMALL_HIDDEN = 64
+TINY_COMPONENTS = 2
+TINY_HIDDEN = 16
 
 
 def imagenet_filters(data_dir):
@@ -59,7 +61,18 @@ def small(calibration, fitting, progress):
     builder.pool(2)
     progress.stage("derm-small: fitting the hidden layer")
     features = builder.network().logits(fitting.patches, progress) * builder.unit
-    builder.activation(3, *_hidden(features, fitting.labels), per_channel=False)
+    builder.activation(3, *_hidden(features, fitting.labels, SMALL_HIDDEN), per_channel=False)
+    return builder.network()
+
+
+def tiny(calibration, fitting, progress):
+    """8x8 filters at stride 8, pool, 16 fitted units: 80 look-ups per patch, in the manner of `small`."""
+    builder = Builder("derm-tiny", calibration.patches, progress)
+    builder.activation(1, *_both_signs(builder, 8, 8, 0, TINY_COMPONENTS), stride=8)
+    builder.pool(1)
+    progress.stage("derm-tiny: fitting the hidden layer")
+    features = builder.network().logits(fitting.patches, progress) * builder.unit
+    builder.activation(2, *_hidden(features, fitting.labels, TINY_HIDDEN), per_channel=False)
     return builder.network()
 
 
@@ -82,13 +95,13 @@ def _both_signs(builder, kernel, stride, padding, count):
     return weights.reshape(-1, kernel, kernel, channels).transpose(0, 3, 1, 2), -weights @ mean
 
 
-def _hidden(features, labels):
-    """Weights and bias of a hidden ReLU layer, fitted with every class drawn equally often."""
+def _hidden(features, labels, units):
+    """Weights and bias of a hidden ReLU layer of `units`, fitted with every class drawn equally often."""
     random = np.random.default_rng(0)
     most = np.bincount(labels).max()
     rows = np.concatenate([random.choice(np.flatnonzero(labels == label), most) for label in np.unique(labels)])
     mean, deviation = features.mean(axis=0), features.std() or 1.0
-    net = MLPClassifier((SMALL_HIDDEN,), alpha=10.0, batch_size=256, learning_rate_init=2e-3, max_iter=25, tol=0,
+    net = MLPClassifier((units,), alpha=10.0, batch_size=256, learning_rate_init=2e-3, max_iter=25, tol=0,
                         n_iter_no_change=25, random_state=0)
     _quietly(net, (features[rows] - mean) / deviation, labels[rows])
     weights = net.coefs_[0].T / deviation

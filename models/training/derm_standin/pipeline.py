@@ -1,5 +1,6 @@
 """The commands, step by step."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +10,13 @@ from threadpoolctl import threadpool_limits
 
 from cardio_lr.errors import DataProblem
 
-from . import card, export, fixtures, head, images, integer, measure, networks, synthetic
+from . import card, contract, export, fixtures, golden, head, images, integer, measure, networks, synthetic
 
-NETWORKS = ("derm-small", "derm-vgg11")
+NETWORKS = ("derm-tiny", "derm-small", "derm-vgg11")
 REPOSITORY = Path(__file__).resolve().parents[3]
 SHIPPED = REPOSITORY / "models/shipped/stand-in"
+# What is signed and shipped lies in a folder of its own, beside the report.
+PAYLOAD = "payload"
 # Of the smoke run: every layer of VGG11, a sixteenth of its channels.
 SMOKE_WIDTHS = tuple(channels // 16 for channels in networks.VGG11)
 
@@ -31,6 +34,7 @@ class Amounts:
 
 
 AMOUNTS = {
+    "derm-tiny": Amounts(400, 4, 1600, 14, 280, 2048),
     "derm-small": Amounts(400, 4, 1600, 14, 280, 2048),
     "derm-vgg11": Amounts(300, 3, 1000, 6, 140, 1024),
 }
@@ -57,7 +61,10 @@ def _train_one(name, data_dir, collection, parts, amounts, folder, progress):
     calibration = take("calibration", amounts.calibration_images, amounts.calibration_per_image, 1)
     fitting = take("head", amounts.head_images, amounts.head_per_image, 2)
     # Products of integers are exact in any order; everything fitted runs on one thread, so that a run repeats.
-    if name == "derm-small":
+    if name == "derm-tiny":
+        with threadpool_limits(1):
+            body = networks.tiny(calibration, fitting, progress)
+    elif name == "derm-small":
         with threadpool_limits(1):
             body = networks.small(calibration, fitting, progress)
     else:
@@ -85,17 +92,43 @@ def _train_one(name, data_dir, collection, parts, amounts, folder, progress):
         "head": {"penalty_C": fitted.strength} | measure.head(network, logits, fitted.unit),
         "circuit": measure.layers(network, test.patches[np.sort(spread)], progress),
     }
-    files["report.json"] = export.json_text(report).encode()
-    files["card.md"] = card.render(report).encode()
+    files |= _descriptions(report, network, fixtures.choose(collection, progress))
+    _write(folder / PAYLOAD, files)
+    _write(folder, {"report.json": export.json_text(report).encode()})
+    progress.stage(f"written to {folder}")
+
+
+def _descriptions(report, network, sample):
+    """The files of a payload that follow from the report and the network: card, contract, golden vectors."""
+    return {
+        "card.md": card.render(report).encode(),
+        "contract.json": export.json_text(contract.contract(report)).encode(),
+        "golden.json": export.json_text(golden.golden(network, sample)).encode(),
+    }
+
+
+def _write(folder, files):
     folder.mkdir(parents=True, exist_ok=True)
     for file, content in files.items():
         (folder / file).write_bytes(content)
-    progress.stage(f"written to {folder}")
+
+
+def describe(data_dir, models, names, progress):
+    """Writes card, contract and golden vectors again of networks that are there; the networks stay as they are."""
+    sample = fixtures.choose(images.Collection(data_dir), progress)
+    for name in names:
+        folder = Path(models) / name
+        try:
+            report = json.loads((folder / "report.json").read_bytes())
+        except OSError as error:
+            raise DataProblem(f"{error.filename} cannot be read; make the network with `train` first") from error
+        _write(folder / PAYLOAD, _descriptions(report, read_network(name, models), sample))
+        progress.stage(f"written to {folder / PAYLOAD}")
 
 
 def read_network(name, models):
     """The network of a folder below `models`, or `DataProblem`."""
-    folder = Path(models) / name
+    folder = Path(models) / name / PAYLOAD
     try:
         return export.read(name, (folder / "circuit.json").read_bytes(), (folder / "weights.safetensors").read_bytes())
     except OSError as error:
@@ -105,11 +138,11 @@ def read_network(name, models):
 def write_fixtures(data_dir, models, out, names, progress):
     """Writes the twelve images' patches and the golden logits of the networks named."""
     sample = fixtures.choose(images.Collection(data_dir), progress)
-    golden = {name: read_network(name, models).logits(sample.patches, progress) for name in names}
+    logits = {name: read_network(name, models).logits(sample.patches, progress) for name in names}
     attribution = (Path(data_dir) / images.FOLDER / "ISIC2018_ATTRIBUTION.txt").read_text(encoding="utf-8")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    for file, content in fixtures.files(sample, golden, attribution).items():
+    for file, content in fixtures.files(sample, logits, attribution).items():
         (folder / file).write_bytes(content)
         progress.stage(f"written {folder / file}")
 

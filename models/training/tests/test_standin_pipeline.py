@@ -8,7 +8,8 @@ import unittest
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
+from PIL import Image
+from safetensors.numpy import load, load_file
 
 from cardio_lr.progress import Progress
 from derm_standin import export, fixtures, images, integer, pipeline, quantise, synthetic
@@ -41,19 +42,28 @@ class SmokeRun(unittest.TestCase):
     def network(self, name):
         return pipeline.read_network(name, self.runs[0])
 
+    def payload(self, name, file):
+        return (self.runs[0] / name / pipeline.PAYLOAD / file).read_bytes()
+
     def json(self, name, file):
-        return json.loads((self.runs[0] / name / file).read_text(encoding="utf-8"))
+        return json.loads(self.payload(name, file))
+
+    def report(self, name):
+        return json.loads((self.runs[0] / name / "report.json").read_bytes())
 
     def test_two_runs_write_the_same_bytes(self):
         first, second = ({path.relative_to(run): path.read_bytes() for path in run.rglob("*") if path.is_file()}
                          for run in self.runs)
         self.assertEqual(first, second)
-        self.assertEqual({path.name for path in first}, {"circuit.json", "weights.safetensors", "card.md", "report.json"})
+        payload = {"circuit.json", "weights.safetensors", "card.md", "contract.json", "golden.json"}
+        self.assertEqual({str(path) for path in first},
+                         {f"{name}/payload/{file}" for name in pipeline.NETWORKS for file in payload}
+                         | {f"{name}/report.json" for name in pipeline.NETWORKS})
 
     def test_files_have_the_types_of_the_format(self):
         kinds = {"weights": "int8", "bias": "int64", "table": "int32"}
         for name in pipeline.NETWORKS:
-            for tensor, values in load_file(self.runs[0] / name / "weights.safetensors").items():
+            for tensor, values in load(self.payload(name, "weights.safetensors")).items():
                 self.assertEqual(values.dtype.name, kinds[tensor.split(".")[1]], tensor)
 
     def test_circuits_are_chains_that_end_in_the_logits(self):
@@ -66,7 +76,7 @@ class SmokeRun(unittest.TestCase):
     def test_files_read_back_give_the_same_files(self):
         for name in pipeline.NETWORKS:
             again = self.network(name)
-            self.assertEqual(export.weights(again), (self.runs[0] / name / "weights.safetensors").read_bytes())
+            self.assertEqual(export.weights(again), self.payload(name, "weights.safetensors"))
             self.assertEqual(export.circuit(again), self.json(name, "circuit.json"))
 
     def test_body_weights_are_five_bits(self):
@@ -76,10 +86,15 @@ class SmokeRun(unittest.TestCase):
                     self.assertGreaterEqual(layer.weights.min(), quantise.WEIGHT_MIN)
                     self.assertLessEqual(layer.weights.max(), quantise.WEIGHT_MAX)
 
-    def test_small_has_1600_look_ups_and_both_kinds_of_table(self):
-        self.assertEqual(self.json("derm-small", "report.json")["circuit"]["look_ups_per_patch"], 1600)
-        tables = [layer for layer in self.network("derm-small").layers if isinstance(layer, integer.Table)]
-        self.assertEqual([len(table.entries) for table in tables], [16, 32, 1])
+    def test_small_and_tiny_have_their_look_ups_and_both_kinds_of_table(self):
+        for name, look_ups, channels in (("derm-small", 1600, [16, 32, 1]), ("derm-tiny", 80, [4, 1])):
+            self.assertEqual(self.report(name)["circuit"]["look_ups_per_patch"], look_ups)
+            tables = [layer for layer in self.network(name).layers if isinstance(layer, integer.Table)]
+            self.assertEqual([len(table.entries) for table in tables], channels)
+
+    def test_contracts_of_made_up_networks_say_so(self):
+        for name in pipeline.NETWORKS:
+            self.assertIn("made-up images", self.json(name, "contract.json")["warning"])
 
     def test_calibrated_ends_saturate_in_every_channel(self):
         for name in pipeline.NETWORKS:
@@ -92,7 +107,7 @@ class SmokeRun(unittest.TestCase):
 
     def test_smoke_card_says_its_numbers_mean_nothing_and_what_it_is(self):
         for name in pipeline.NETWORKS:
-            card = (self.runs[0] / name / "card.md").read_text(encoding="utf-8")
+            card = self.payload(name, "card.md").decode()
             for part in ("made-up images", "not a diagnostic model", "CC BY-NC 4.0"):
                 self.assertIn(part, card)
 
@@ -139,7 +154,7 @@ class Committed(unittest.TestCase):
         self.golden = load_file(self.FOLDER / "golden.safetensors")
 
     def test_networks_give_the_golden_logits(self):
-        for name, every in (("derm-small", 8), ("derm-vgg11", 64)):
+        for name, every in (("derm-tiny", 1), ("derm-small", 8), ("derm-vgg11", 64)):
             network = pipeline.read_network(name, pipeline.SHIPPED)
             logits = network.logits(self.patches[::every])
             self.assertTrue((logits == self.golden[f"{name}.logits"][::every]).all(), name)
@@ -147,6 +162,33 @@ class Committed(unittest.TestCase):
     def test_plain_loops_give_a_golden_logit(self):
         network = pipeline.read_network("derm-small", pipeline.SHIPPED)
         self.assertEqual(naive(network, self.patches[100]).tolist(), self.golden["derm-small.logits"][100].tolist())
+
+    def test_payloads_are_complete_and_their_golden_vectors_are_committed_patches(self):
+        files = {"card.md", "circuit.json", "contract.json", "golden.json", "parameters.json", "weights.safetensors"}
+        flat = self.patches.reshape(len(self.patches), -1)
+        for name in pipeline.NETWORKS:
+            folder = pipeline.SHIPPED / name / pipeline.PAYLOAD
+            self.assertEqual({path.name for path in folder.iterdir()}, files)
+            document = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
+            self.assertEqual((document["format"], len(document["vectors"])), (2, 3))
+            self.assertLess((folder / "golden.json").stat().st_size, 1 << 20)
+            for vector in document["vectors"]:
+                place = np.flatnonzero((flat == np.array(vector["inputs"])).all(axis=1))
+                self.assertEqual(len(place), 1, vector["name"])
+                self.assertEqual(vector["outputs"], self.golden[f"{name}.logits"][place[0]].tolist())
+
+    def test_the_committed_image_is_one_of_the_twelve_and_gives_its_patches(self):
+        folder = pipeline.REPOSITORY / "tests/fixtures/images"
+        document = json.loads((self.FOLDER / "patches.json").read_text(encoding="utf-8"))
+        named = [entry["image_id"] for entry in document["images"]]
+        images_there = sorted(path.stem for path in folder.glob("*.jpg"))
+        self.assertEqual(len(images_there), 1)
+        number = named.index(images_there[0])
+        with Image.open(folder / f"{images_there[0]}.jpg") as image:
+            found = images.patches(np.asarray(image.convert("RGB")))
+        tensors = load_file(self.FOLDER / "patches.safetensors")
+        own = tensors["image"] == number
+        self.assertTrue((found[tensors["position"][own]] == tensors["patches"][own]).all())
 
     def test_every_image_is_named_with_its_class(self):
         document = json.loads((self.FOLDER / "patches.json").read_text(encoding="utf-8"))

@@ -96,7 +96,10 @@ pub(crate) fn fixtures() -> PathBuf {
 }
 
 fn payload(name: &str) -> PathBuf {
-    repository().join("models/shipped/stand-in").join(name)
+    repository()
+        .join("models/shipped/stand-in")
+        .join(name)
+        .join("payload")
 }
 
 /// Patches of the file, or of the folder's `patches.safetensors`: tensor `patches`, I8 `[n, ..]`, each

@@ -49,7 +49,7 @@ enum Verb {
     Soak(soak::Options),
     /// Trains a shipped model again; the same data give the same payload bytes.
     Train {
-        /// Which model; derm-standin makes both dermoscopy stand-ins and the committed patches.
+        /// Which model; derm-standin makes the dermoscopy stand-ins and the committed patches.
         #[arg(default_value = "cardio-lr", value_parser = ["cardio-lr", "derm-standin"])]
         model: String,
         /// Folder that holds the training data (nhanes/; ham10000/ and imagenet-vgg/).

@@ -17,9 +17,13 @@ use crate::{
 };
 
 /// What `derm-standin` writes.
-const STANDIN_FOLDERS: [&str; 3] = [
+const STANDIN_FOLDERS: [&str; 7] = [
+    "models/shipped/stand-in/derm-tiny",
+    "models/shipped/stand-in/derm-tiny/payload",
     "models/shipped/stand-in/derm-small",
+    "models/shipped/stand-in/derm-small/payload",
     "models/shipped/stand-in/derm-vgg11",
+    "models/shipped/stand-in/derm-vgg11/payload",
     "tests/fixtures/patches",
 ];
 
@@ -89,7 +93,7 @@ fn all_files(folders: &[PathBuf]) -> Result<BTreeMap<String, Vec<u8>>, TaskError
     Ok(found)
 }
 
-/// The files of a folder by name.
+/// The files of a folder by name, without those of folders in it.
 ///
 /// # Errors
 /// [`TaskError::Io`].
@@ -101,6 +105,9 @@ pub(crate) fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, TaskErro
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).map_err(io)? {
         let entry = entry.map_err(io)?;
+        if entry.file_type().map_err(io)?.is_dir() {
+            continue;
+        }
         found.insert(
             entry.file_name().to_string_lossy().into_owned(),
             fs::read(entry.path()).map_err(io)?,
