@@ -253,7 +253,11 @@ impl Run<'_> {
 
     fn show_progress(&mut self, waiting: &Waiting) {
         let (of, open) = (self.report.records.len() as u64, waiting.open.len() as u64);
-        if waiting.keys_known && open > 0 {
+        if open == 0 {
+            // The last answer is there: the upload before it would be all that is left to name.
+            return;
+        }
+        if waiting.keys_known {
             let ends = waiting.open.values().filter_map(|open| open.ends).max();
             let left = ends.map(|ends| Places::left(ends.saturating_duration_since(Instant::now())));
             let detail = match (&waiting.trouble, left) {
@@ -270,7 +274,7 @@ impl Run<'_> {
                 .as_deref()
                 .unwrap_or(if done == of { &checks } else { "" });
             self.face.progress(Activity::Upload, done, of, detail);
-        } else if open > 0 {
+        } else {
             let detail = waiting.trouble.as_deref().unwrap_or_default();
             self.face.progress(Activity::Box, 0, 0, detail);
         }
