@@ -65,7 +65,7 @@ pub struct Verdict {
     pub answered: usize,
     /// Records that were refused with a reason, whether or not they had a result later.
     pub refused: usize,
-    /// Jobs the observer saw in the journal or on the way.
+    /// Jobs the observer saw in the journal or on the way, with what they hold.
     pub jobs_seen: usize,
     /// Jobs of which it saw an answer pass the broker.
     pub answers_seen: usize,
@@ -84,7 +84,7 @@ impl Ledger {
     /// The judgement; see the package's README for its rules.
     pub(crate) fn judge(&self) -> Verdict {
         let mut verdict = Verdict {
-            jobs_seen: self.jobs.len(),
+            jobs_seen: self.jobs.values().filter(|job| job.input.is_some()).count(),
             answers_seen: self.jobs.values().filter(|job| !job.answers.is_empty()).count(),
             ..Verdict::default()
         };
