@@ -172,6 +172,7 @@ const LEVELS: [&[&str]; 6] = [
         "tests/system",
         "tests/bench",
         "tests/bench/integers",
+        "tests/faults",
         "tests/simulation",
         "tests/xtask",
     ],

@@ -165,6 +165,22 @@ pub(crate) const SIMULATE: [Figure; 13] = [
     figure("seeds_per_s", Target::None, ""),
 ];
 
+/// Of rounds of the real programs under faults; the faults follow by name.
+pub(crate) const FAULTS: [Figure; 12] = [
+    figure("rounds", AtLeast(200.0), ""),
+    figure("lost", Exactly(0.0), ""),
+    figure("accepted_twice", Exactly(0.0), ""),
+    figure("wrong", Exactly(0.0), ""),
+    figure("late", Exactly(0.0), ""),
+    figure("shown_again", Target::None, ""),
+    figure("records", Target::None, ""),
+    figure("faults", Target::None, ""),
+    figure("restarts", Target::None, ""),
+    figure("resumes", Target::None, ""),
+    figure("longest_round_s", Target::None, "s"),
+    figure("seconds", Target::None, "s"),
+];
+
 /// Prints the figures that `report` holds: those listed, in their order, then the others by name.
 pub(crate) fn show(report: &Map<String, Value>, figures: &[Figure]) {
     let listed = figures.iter().filter_map(|figure| figure.row(report));

@@ -4,24 +4,41 @@ use serde_json::{Map, Value};
 
 use crate::{
     bench::finish,
-    bench_figures::SIMULATE,
+    bench_figures::{FAULTS, Figure, SIMULATE},
     error::TaskError,
     run::{cargo, command, read_whatever, run, target},
+    tools::{self, Debian},
     ui::say,
 };
 
 /// The campaigns there are.
-const AVAILABLE: &str = "simulate";
+const AVAILABLE: &str = "faults, simulate";
+/// What runs in a round of `faults`; its own program watches it.
+const PROGRAMS: [&str; 10] = [
+    "obscura-box",
+    "obscura-gate",
+    "obscura-compute",
+    "obscura-trust",
+    "obscura-agent",
+    "obscura-vault",
+    "obscura-link",
+    "obscura-sign",
+    "obscura-provision",
+    "obscura-faults",
+];
 
 /// What `soak` is asked for.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Which campaign (simulate); without it, the list.
+    /// Which campaign (faults, simulate); without it, the list.
     name: Option<String>,
     /// simulate: how many seeds.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
-    /// simulate: the first seed; "now" for seeds nobody ran before.
+    /// faults: how many rounds of the real programs.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    rounds: u64,
+    /// The first seed; "now" for seeds nobody ran before.
     #[arg(long, default_value = "0")]
     first: String,
 }
@@ -32,6 +49,7 @@ pub(crate) struct Options {
 /// [`TaskError`]; a broken rule is one, after the report was written.
 pub(crate) fn soak(options: &Options) -> Result<(), TaskError> {
     match options.name.as_deref() {
+        Some("faults") => faults(options),
         Some("simulate") => simulate(options),
         other => Err(TaskError::NoSuchName {
             verb: "soak",
@@ -44,21 +62,35 @@ pub(crate) fn soak(options: &Options) -> Result<(), TaskError> {
 fn simulate(options: &Options) -> Result<(), TaskError> {
     say("Building with the settings of the demo and the tests ...");
     run(&mut cargo(&["build", "--locked", "-p", "obscura-simulation"]))?;
-    let program = target("debug/obscura-simulation")?;
-    let mut simulation = command(&program.to_string_lossy());
-    simulation.args(["--seeds", &options.seeds.to_string(), "--first", &options.first]);
-    let (text, held) = read_whatever(&mut simulation)?;
+    let numbers = ["--seeds", &options.seeds.to_string(), "--first", &options.first];
+    campaign("simulate", "obscura-simulation", &numbers, &SIMULATE)
+}
+
+fn faults(options: &Options) -> Result<(), TaskError> {
+    tools::debian(&[Debian::Mosquitto])?;
+    say("Building the programs with the settings of the demo and the tests ...");
+    let mut build = cargo(&["build", "--locked", "--bins"]);
+    run(build.args(PROGRAMS.iter().flat_map(|package| ["-p", package])))?;
+    let numbers = ["--rounds", &options.rounds.to_string(), "--first", &options.first];
+    campaign("faults", "obscura-faults", &numbers, &FAULTS)
+}
+
+/// Runs a built campaign, and shows and keeps its report, also when rules were broken.
+fn campaign(
+    name: &str,
+    program: &'static str,
+    numbers: &[&str],
+    figures: &[Figure],
+) -> Result<(), TaskError> {
+    let path = target(&format!("debug/{program}"))?;
+    let (text, held) = read_whatever(command(&path.to_string_lossy()).args(numbers))?;
     let report: Result<Map<String, Value>, _> = serde_json::from_str(&text);
     let (report, held) = match (report, held) {
         (Ok(report), held) => (report, held),
         // A wrong call has no report, and was explained.
         (Err(_), Err(failed)) => return Err(failed),
-        (Err(_), Ok(())) => {
-            return Err(TaskError::BadReport {
-                program: "obscura-simulation",
-            });
-        }
+        (Err(_), Ok(())) => return Err(TaskError::BadReport { program }),
     };
-    finish("simulate", &report, &SIMULATE)?;
+    finish(name, &report, figures)?;
     held
 }

@@ -293,6 +293,7 @@ impl Run<'_> {
 
     fn show_progress(&mut self, waiting: &Waiting<'_>) {
         if waiting.open.is_empty() {
+            // The last answer is there: the upload before it would be all that is left to name.
             return;
         }
         if waiting.keys_known {

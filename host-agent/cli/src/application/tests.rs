@@ -146,13 +146,18 @@ impl Link for FakeLink {
 }
 
 #[derive(Default)]
-struct MemFace(Vec<String>);
+struct MemFace {
+    notes: Vec<String>,
+    last: Option<Activity>,
+}
 
 impl Face for MemFace {
     fn note(&mut self, text: &str) {
-        self.0.push(text.to_owned());
+        self.notes.push(text.to_owned());
     }
-    fn progress(&mut self, _: Activity, _: u64, _: u64, _: &str) {}
+    fn progress(&mut self, activity: Activity, _: u64, _: u64, _: &str) {
+        self.last = Some(activity);
+    }
     fn finished(&mut self) {}
 }
 
@@ -162,6 +167,8 @@ struct Played {
     vault: FakeVault,
     link: FakeLink,
     notes: Vec<String>,
+    /// The last activity that was shown.
+    last: Option<Activity>,
     shown: Vec<String>,
 }
 
@@ -215,13 +222,14 @@ fn play(events: Vec<LinkEvent>, act: impl FnOnce(&mut Run<'_>) -> Result<(), Cli
     };
     let done = act(&mut run);
     let report = run.report;
-    let notes = face.0;
+    let MemFace { notes, last } = face;
     Played {
         done,
         report,
         vault,
         link,
         notes,
+        last,
         shown,
     }
 }
@@ -278,6 +286,7 @@ fn a_first_run_makes_and_uploads_keys_and_shows_results_as_they_come() {
     let played = play(events, |run| run.records(&status(None, &[]), named(&["a", "b"])));
     played.done.unwrap();
     assert_eq!(played.shown, ["r2", "r1"]);
+    assert_eq!(played.last, Some(Activity::Answers), "the upload is over");
     assert_eq!(
         played.vault.asked,
         ["keys", "encrypt", "encrypt", "settle", "settle"]

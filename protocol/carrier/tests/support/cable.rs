@@ -20,6 +20,22 @@ use rustix::{
     termios::{OptionalActions, tcgetattr, tcsetattr},
 };
 
+/// One bit of a byte changes.
+pub(crate) const FLIP: u64 = 1;
+/// A byte is lost.
+pub(crate) const LOSE: u64 = 2;
+/// A byte comes twice.
+pub(crate) const REPEAT: u64 = 4;
+/// Up to 401 bytes in a row are lost.
+pub(crate) const LOSE_RUN: u64 = 8;
+/// Up to 401 bytes come twice, one run behind the other.
+pub(crate) const REPEAT_RUN: u64 = 16;
+/// Up to 401 bytes come that nobody sent.
+pub(crate) const GARBAGE: u64 = 32;
+const ALL: [u64; 6] = [FLIP, LOSE, REPEAT, LOSE_RUN, REPEAT_RUN, GARBAGE];
+/// Where the kinds begin in the number that says what the cable does.
+const KIND_SHIFT: u32 = 48;
+
 /// One pseudo-terminal: the side a carrier opens by its name, and the side the cable holds.
 struct Terminal {
     master: OwnedFd,
@@ -53,8 +69,8 @@ impl Terminal {
 /// A cable between a box and a device, with its ends at fixed paths.
 pub(crate) struct Cable {
     folder: tempfile::TempDir,
-    /// One damaged byte in so many; 0 for none.
-    damage_one_in: Arc<AtomicU64>,
+    /// One fault in so many bytes, 0 for none, and above [`KIND_SHIFT`] which faults.
+    noise: Arc<AtomicU64>,
     plugged: Option<(JoinHandle<[Terminal; 2]>, Arc<OwnedFd>)>,
     /// The terminals of a cable that carries nothing.
     hanging: Option<[Terminal; 2]>,
@@ -64,7 +80,7 @@ impl Cable {
     pub(crate) fn new() -> Self {
         let mut cable = Self {
             folder: tempfile::tempdir().unwrap(),
-            damage_one_in: Arc::new(AtomicU64::new(0)),
+            noise: Arc::new(AtomicU64::new(0)),
             plugged: None,
             hanging: None,
         };
@@ -79,23 +95,43 @@ impl Cable {
 
     /// From now on one byte in `one_in` is changed, lost or repeated; 0 for none.
     pub(crate) fn damage(&self, one_in: u64) {
-        self.damage_one_in.store(one_in, Ordering::Relaxed);
+        self.disturb(FLIP | LOSE | REPEAT, one_in);
     }
 
+    /// From now on one of the faults in `kinds` comes about every `one_in` bytes; 0 for none.
+    pub(crate) fn disturb(&self, kinds: u64, one_in: u64) {
+        let noise = if one_in == 0 {
+            0
+        } else {
+            kinds << KIND_SHIFT | one_in
+        };
+        self.noise.store(noise, Ordering::Relaxed);
+    }
+
+    /// Plugs it in; a cable that hangs carries on, and one that works goes on working.
     pub(crate) fn plug(&mut self) {
+        if self.plugged.is_some() {
+            return;
+        }
+        let ends = self.hanging.take().unwrap_or_else(|| self.terminals());
+        let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).unwrap());
+        let (heard, noise) = (Arc::clone(&stop), Arc::clone(&self.noise));
+        let pump = thread::spawn(move || {
+            pump(&ends, &heard, &noise);
+            ends
+        });
+        self.plugged = Some((pump, stop));
+    }
+
+    /// Two new terminals, at the paths of the ends.
+    fn terminals(&self) -> [Terminal; 2] {
         let ends = [Terminal::new(), Terminal::new()];
         for (end, name) in ends.iter().zip(["box", "device"]) {
             let fresh = self.folder.path().join("fresh");
             symlink(&end.name, &fresh).unwrap();
             fs::rename(fresh, self.end(name)).unwrap();
         }
-        let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).unwrap());
-        let (heard, rate) = (Arc::clone(&stop), Arc::clone(&self.damage_one_in));
-        let pump = thread::spawn(move || {
-            pump(&ends, &heard, &rate);
-            ends
-        });
-        self.plugged = Some((pump, stop));
+        ends
     }
 
     /// From now on it carries nothing and takes nothing, and both terminals are still there.
@@ -124,10 +160,10 @@ impl Drop for Cable {
 }
 
 /// Carries bytes both ways until told to stop.
-fn pump(ends: &[Terminal; 2], stop: &OwnedFd, rate: &AtomicU64) {
+fn pump(ends: &[Terminal; 2], stop: &OwnedFd, noise: &AtomicU64) {
     // What is on its way out of each end.
     let mut pending = [Vec::new(), Vec::new()];
-    let (mut buffer, mut dice) = (vec![0; 64 * 1024], 1_u64);
+    let (mut buffer, mut line) = (vec![0; 64 * 1024], [Line::new(1), Line::new(2)]);
     loop {
         let mut fds = vec![PollFd::new(stop, PollFlags::IN)];
         for (end, out) in ends.iter().zip(&pending) {
@@ -149,12 +185,9 @@ fn pump(ends: &[Terminal; 2], stop: &OwnedFd, rate: &AtomicU64) {
             let to = 1 - from;
             if pending[to].is_empty() {
                 match rustix::io::read(&ends[from].master, &mut buffer) {
-                    Ok(len) => carry(
-                        &buffer[..len],
-                        rate.load(Ordering::Relaxed),
-                        &mut dice,
-                        &mut pending[to],
-                    ),
+                    Ok(len) => {
+                        line[to].carry(&buffer[..len], noise.load(Ordering::Relaxed), &mut pending[to]);
+                    }
                     Err(Errno::AGAIN) => {}
                     Err(error) => panic!("a held terminal fails: {error}"),
                 }
@@ -168,22 +201,67 @@ fn pump(ends: &[Terminal; 2], stop: &OwnedFd, rate: &AtomicU64) {
     }
 }
 
-fn carry(bytes: &[u8], one_in: u64, dice: &mut u64, out: &mut Vec<u8>) {
-    if one_in == 0 {
-        out.extend_from_slice(bytes);
-        return;
+/// One way of the cable.
+struct Line {
+    dice: u64,
+    /// Bytes still to be lost of a run.
+    losing: u64,
+}
+
+impl Line {
+    fn new(dice: u64) -> Self {
+        Self { dice, losing: 0 }
     }
-    for &byte in bytes {
+
+    fn roll(&mut self) -> u64 {
         // A linear congruential generator (Knuth's MMIX): its high bits are random enough for faults.
-        *dice = dice
+        self.dice = self
+            .dice
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        let high = *dice >> 33;
-        match (high % one_in, high % 4) {
-            (0, 0) => {}
-            (0, 1) => out.extend([byte, byte]),
-            (0, bit) => out.push(byte ^ (1 << bit)),
-            _ => out.push(byte),
+        self.dice >> 33
+    }
+
+    fn carry(&mut self, bytes: &[u8], noise: u64, out: &mut Vec<u8>) {
+        let (kinds, one_in) = (noise >> KIND_SHIFT, noise & ((1 << KIND_SHIFT) - 1));
+        if one_in == 0 {
+            self.losing = 0;
+            out.extend_from_slice(bytes);
+            return;
+        }
+        for (at, &byte) in bytes.iter().enumerate() {
+            if self.losing > 0 {
+                self.losing -= 1;
+            } else if self.roll().is_multiple_of(one_in) {
+                self.fault(kinds, &bytes[..=at], out);
+            } else {
+                out.push(byte);
+            }
+        }
+    }
+
+    /// Brings about one of the faults in `kinds` at the last of the bytes `until` it.
+    fn fault(&mut self, kinds: u64, until: &[u8], out: &mut Vec<u8>) {
+        let byte = until[until.len() - 1];
+        let chosen: Vec<u64> = ALL.into_iter().filter(|kind| kinds & kind != 0).collect();
+        let pick = usize::try_from(self.roll()).unwrap() % chosen.len();
+        let run = 2 + self.roll() % 400;
+        match chosen[pick] {
+            LOSE => {}
+            REPEAT => out.extend([byte, byte]),
+            LOSE_RUN => self.losing = run,
+            REPEAT_RUN => {
+                out.push(byte);
+                let run = usize::try_from(run).unwrap().min(until.len());
+                out.extend_from_slice(&until[until.len() - run..]);
+            }
+            GARBAGE => {
+                out.push(byte);
+                for _ in 0..run {
+                    out.push(self.roll().to_le_bytes()[0]);
+                }
+            }
+            _ => out.push(byte ^ (1 << (self.roll() % 8))),
         }
     }
 }
