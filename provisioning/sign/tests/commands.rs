@@ -17,10 +17,16 @@ struct Desk(TempDir);
 
 impl Desk {
     fn new() -> Self {
+        Self::with_payload("cardio-lr")
+    }
+
+    /// With a copy of the payload in this folder of the shipped models.
+    fn with_payload(model: &str) -> Self {
         let desk = Self(tempfile::tempdir().unwrap());
         fs::write(desk.path("password"), "correct horse\n").unwrap();
         fs::create_dir(desk.path("payload")).unwrap();
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/shipped/cardio-lr/payload");
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/shipped");
+        let shipped = shipped.join(model).join("payload");
         for entry in fs::read_dir(shipped).unwrap() {
             let entry = entry.unwrap();
             fs::copy(entry.path(), desk.path("payload").join(entry.file_name())).unwrap();
@@ -29,7 +35,11 @@ impl Desk {
     }
 
     fn with_root() -> Self {
-        let desk = Self::new();
+        Self::new().make_root()
+    }
+
+    fn make_root(self) -> Self {
+        let desk = self;
         let made = desk.run(&[
             "root",
             "new",
@@ -128,6 +138,46 @@ fn signs_the_shipped_payload_and_the_bundle_verifies() {
     assert!(stdout(&shown).contains("model          cardio-lr 0.1.0"));
     assert!(stdout(&shown).contains(&bundle.model_hash().to_string()));
     assert!(stdout(&signed).starts_with(&stdout(&shown)));
+}
+
+#[test]
+fn payloads_of_images_are_signed_when_their_golden_patches_come_out() {
+    for model in ["derm-tiny", "derm-small"] {
+        let desk = Desk::with_payload(&format!("stand-in/{model}")).make_root();
+        let signed = desk.bundle(&["--model-id", model]);
+        assert!(signed.status.success(), "{}", stderr(&signed));
+        assert!(stdout(&signed).contains("golden vectors 3, all as expected"));
+    }
+    let desk = Desk::with_payload("stand-in/derm-tiny").make_root();
+    let tiny = ["--model-id", "derm-tiny"];
+    let golden = fs::read_to_string(desk.path("payload/golden.json")).unwrap();
+    let (head, outputs) = golden.split_once("\"outputs\": [").unwrap();
+    let altered = format!("{head}\"outputs\": [1{outputs}");
+    fs::write(desk.path("payload/golden.json"), altered).unwrap();
+    refused(&desk.bundle(&tiny), 3, "has the wrong outputs");
+    fs::copy(
+        Desk::new().path("payload/golden.json"),
+        desk.path("payload/golden.json"),
+    )
+    .unwrap();
+    refused(
+        &desk.bundle(&tiny),
+        3,
+        "golden.json holds records where the contract reads images",
+    );
+    fs::write(desk.path("payload/golden.json"), golden).unwrap();
+    desk.alter(
+        "contract.json",
+        "\"output\": \"logits\"",
+        "\"output\": \"scores\"",
+    );
+    refused(
+        &desk.bundle(&tiny),
+        3,
+        "output scores of the circuit has 0 numbers",
+    );
+    desk.alter("contract.json", "\"scale\": 48", "\"scale\": 49");
+    refused(&desk.bundle(&tiny), 3, "the circuit takes");
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub(crate) fn sign(arguments: &BundleArguments) -> Result<String, SignError> {
     let _ = writeln!(report, "key object     {} bytes", checked.evaluation_key_bytes);
     let _ = writeln!(
         report,
-        "golden records {}, all as expected",
+        "golden vectors {}, all as expected",
         checked.golden_vectors
     );
     Ok(report)
