@@ -2,10 +2,12 @@
 
 mod fair;
 mod lanes;
+mod shares;
 mod speed;
 mod throttle;
 
 pub use fair::{FairQueue, QueueFull};
 pub use lanes::Lanes;
+pub use shares::{Bounds, Shares};
 pub use speed::{Speed, left};
 pub use throttle::Throttle;
