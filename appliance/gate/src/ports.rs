@@ -290,6 +290,8 @@ pub enum Note {
 pub struct Counts {
     /// Invariant: each code once, in the order in which they first came.
     refused: Vec<(Refusal, u64)>,
+    /// Messages of the device that were not looked at, because too many before were refused.
+    pub ignored: u64,
     /// Messages of the device that found no room.
     pub dropped_from: u64,
     /// Messages to the device that it did not take.
@@ -319,7 +321,7 @@ impl Counts {
     /// Everything that is counted here.
     pub fn total(&self) -> u64 {
         let refused: u64 = self.refused.iter().map(|(_, count)| count).sum();
-        refused + self.dropped_from + self.dropped_to
+        refused + self.ignored + self.dropped_from + self.dropped_to
     }
 }
 

@@ -169,6 +169,7 @@ const LEVELS: [&[&str]; 6] = [
         "tests/system",
         "tests/bench",
         "tests/bench/integers",
+        "tests/bench/transport",
         "tests/simulation",
         "tests/xtask",
     ],

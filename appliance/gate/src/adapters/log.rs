@@ -59,6 +59,7 @@ fn line(device: &PeerName, counts: &Counts) -> String {
     let reasons = counts.refused().iter();
     let mut parts: Vec<String> = reasons.map(|(code, count)| format!("{code:?} {count}")).collect();
     for (what, count) in [
+        ("ignored", counts.ignored),
         ("not heard", counts.dropped_from),
         ("not taken", counts.dropped_to),
     ] {

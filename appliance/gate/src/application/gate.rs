@@ -186,6 +186,11 @@ impl Gate {
             }
             return;
         }
+        let peer = self.peers.entry(device.clone()).or_default();
+        if peer.refusals.is_spent(now) {
+            self.tally.ignored(device);
+            return;
+        }
         let Verified { header, payload } = match self.prove(device, bytes) {
             Ok(verified) => verified,
             Err(code) => {
@@ -328,6 +333,10 @@ impl Gate {
     /// Refuses a message of a proven sender, in its session.
     pub(super) fn refuse(&mut self, device: &PeerName, sequence: u64, reject: Reject) {
         let Reject { code, job } = reject;
+        // What the box says on its own account is not the device's fault.
+        if sequence > 0 {
+            self.count_refusal(device);
+        }
         self.tally.refused(device, code);
         let device_name = device.clone();
         self.note(Note::Refused {
@@ -340,9 +349,15 @@ impl Gate {
     /// Refuses outside every session.
     fn refuse_outside(&mut self, device: &PeerName, sequence: u64, code: Refusal) {
         self.tally.refused(device, code);
+        self.count_refusal(device);
         let header = session::opening_header(&self.settings.own_name, device);
         let job = None;
         self.seal(device, &header, &BoxMessage::Refused { sequence, code, job });
+    }
+
+    fn count_refusal(&mut self, device: &PeerName) {
+        let now = self.now;
+        self.peers.entry(device.clone()).or_default().refusals.spend(now);
     }
 
     pub(super) fn note(&mut self, note: Note) {

@@ -37,6 +37,10 @@ impl Tally {
         self.of(device).refuse(code);
     }
 
+    pub(super) fn ignored(&mut self, device: &PeerName) {
+        self.of(device).ignored += 1;
+    }
+
     /// The summary, when something changed and it is time.
     fn summary(&mut self, now: Instant, at_once: bool) -> Option<Note> {
         let due = self.reported.is_none_or(|last| now >= last + INTERVAL);

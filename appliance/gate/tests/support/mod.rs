@@ -74,8 +74,6 @@ impl GateProcess {
             .arg("--config")
             .arg(path("box.toml"))
             .stdin(Stdio::piped())
-            .stdout(fs::File::create(path("log")).unwrap())
-            .stderr(Stdio::inherit())
             .spawn()
             .unwrap_or_else(|error| panic!("this test needs {}: {error}", words[0]));
         Self { child, folder }
