@@ -1,6 +1,6 @@
 //! What happens to the gate, and what it wants done.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use obscura_local::appliance::{Answer, ComputeModel, ItemFault, KeyFault};
 use obscura_protocol::{
@@ -62,8 +62,19 @@ pub enum Event {
         /// The client.
         client: ClientId,
     },
+    /// Messages of a device, or to it, found no room and are gone.
+    Dropped {
+        /// The device.
+        device: PeerName,
+        /// How many of its messages.
+        from: u64,
+        /// How many messages to it.
+        to: u64,
+    },
     /// Some time passed; comes about once a second.
     Tick,
+    /// The gate is about to end.
+    Ending,
 }
 
 /// Something to be done, in the order given.
@@ -265,6 +276,53 @@ pub enum Note {
         /// How often it was tried.
         attempts: u32,
     },
+    /// What was refused and dropped since the gate started.
+    Summary {
+        /// By device of the roster.
+        devices: BTreeMap<PeerName, Counts>,
+        /// Messages on topics of devices outside the roster.
+        unknown: u64,
+    },
+}
+
+/// What was refused and dropped of one device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Invariant: each code once, in the order in which they first came.
+    refused: Vec<(Refusal, u64)>,
+    /// Messages of the device that were not looked at, because too many before were refused.
+    pub ignored: u64,
+    /// Messages of the device that found no room.
+    pub dropped_from: u64,
+    /// Messages to the device that it did not take.
+    pub dropped_to: u64,
+}
+
+impl Counts {
+    /// Counts a refusal.
+    pub fn refuse(&mut self, code: Refusal) {
+        match self.refused.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, count)) => *count += 1,
+            None => self.refused.push((code, 1)),
+        }
+    }
+
+    /// Refusals by their reason.
+    pub fn refused(&self) -> &[(Refusal, u64)] {
+        &self.refused
+    }
+
+    /// Refusals for this reason.
+    pub fn refused_as(&self, code: Refusal) -> u64 {
+        let known = self.refused.iter().find(|(known, _)| *known == code);
+        known.map_or(0, |(_, count)| *count)
+    }
+
+    /// Everything that is counted here.
+    pub fn total(&self) -> u64 {
+        let refused: u64 = self.refused.iter().map(|(_, count)| count).sum();
+        refused + self.ignored + self.dropped_from + self.dropped_to
+    }
 }
 
 /// An object found in the store at start.

@@ -176,6 +176,7 @@ const LEVELS: [&[&str]; 6] = [
         "tests/bench",
         "tests/bench/integers",
         "tests/faults",
+        "tests/bench/transport",
         "tests/simulation",
         "tests/xtask",
     ],

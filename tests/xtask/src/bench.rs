@@ -5,20 +5,23 @@ use std::{fs, path::PathBuf};
 use serde_json::{Map, Value};
 
 use crate::{
-    bench_figures::{ENGINE, Figure, RECORD, VGG11_PATCH, show},
+    bench_figures::{ENGINE, Figure, RECORD, TRANSPORT, VGG11_PATCH, show},
     demo,
     error::TaskError,
     run::{cargo, command, read, run, target},
+    tools::{self, Debian},
     ui::say,
 };
 
 /// The benchmarks there are.
-const AVAILABLE: &str = "record, engine, vgg11-patch";
+const AVAILABLE: &str = "record, engine, vgg11-patch, transport";
+/// The programs that the transport benchmark starts.
+const TRANSPORT_PROGRAMS: [&str; 3] = ["obscura-gate", "obscura-provision", "obscura-sign"];
 
 /// What `bench` is asked for.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// What to measure (record, engine, vgg11-patch); without it, the list.
+    /// What to measure (record, engine, vgg11-patch, transport); without it, the list.
     name: Option<String>,
     /// vgg11-patch: whole patches to evaluate encrypted.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -37,6 +40,7 @@ pub(crate) fn bench(options: &Options) -> Result<(), TaskError> {
         Some("record") => record(),
         Some("engine") => finish("engine", &measure(&["engine".to_owned()])?, &ENGINE),
         Some("vgg11-patch") => vgg11_patch(options),
+        Some("transport") => transport(),
         other => Err(TaskError::NoSuchName {
             verb: "bench",
             name: other.unwrap_or_default().to_owned(),
@@ -78,15 +82,26 @@ fn vgg11_patch(options: &Options) -> Result<(), TaskError> {
     Ok(())
 }
 
-/// Builds the program that measures and runs it; its report.
+fn transport() -> Result<(), TaskError> {
+    tools::debian(&[Debian::Mosquitto])?;
+    for package in TRANSPORT_PROGRAMS {
+        run(&mut cargo(&["build", "--locked", "-p", package]))?;
+    }
+    let report = measured_by("obscura-bench-transport", &[])?;
+    finish("transport", &report, &TRANSPORT)
+}
+
 fn measure(arguments: &[String]) -> Result<Map<String, Value>, TaskError> {
+    measured_by("obscura-bench", arguments)
+}
+
+/// Builds the program that measures and runs it; its report.
+fn measured_by(program: &'static str, arguments: &[String]) -> Result<Map<String, Value>, TaskError> {
     say("Building with the settings of the demo and the tests ...");
-    run(&mut cargo(&["build", "--locked", "-p", "obscura-bench"]))?;
-    let program = target("debug/obscura-bench")?;
-    let text = read(command(&program.to_string_lossy()).args(arguments))?;
-    serde_json::from_str(&text).map_err(|_source| TaskError::BadReport {
-        program: "obscura-bench",
-    })
+    run(&mut cargo(&["build", "--locked", "-p", program]))?;
+    let path = target(&format!("debug/{program}"))?;
+    let text = read(command(&path.to_string_lossy()).args(arguments))?;
+    serde_json::from_str(&text).map_err(|_source| TaskError::BadReport { program })
 }
 
 /// Shows and writes the report.

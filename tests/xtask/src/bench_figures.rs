@@ -148,6 +148,41 @@ pub(crate) const VGG11_PATCH: [Figure; 24] = [
     figure("cores", Target::None, ""),
 ];
 
+/// Of carriers and gate, with a compute that answers at once.
+pub(crate) const TRANSPORT: [Figure; 31] = [
+    figure("serial_mb_per_s", AtLeast(20.0), "MB/s"),
+    figure("key_upload_mqtt_s", Target::None, "s"),
+    figure("key_upload_serial_s", Target::None, "s"),
+    size("key_bytes", Target::None),
+    figure("items_per_s", Target::None, "/s"),
+    figure("items_per_s_mqtt", Target::None, "/s"),
+    figure("items_per_s_serial", Target::None, "/s"),
+    size("item_bytes", Target::None),
+    size("answer_bytes", Target::None),
+    figure("latency_alone_ms", Target::None, "ms"),
+    figure("latency_alone_p95_ms", Target::None, "ms"),
+    figure("latency_flood_ms", Target::None, "ms"),
+    figure("latency_flood_p95_ms", Target::None, "ms"),
+    figure("hostile_latency_ratio", AtMost(2.0), "times"),
+    figure("hostile_sent", Target::None, ""),
+    figure("hostile_per_s", Target::None, "/s"),
+    figure("hostile_refused", AtLeast(1.0), ""),
+    figure("devices", AtLeast(200.0), ""),
+    figure("fairness_max_over_min", AtMost(1.5), "times"),
+    figure("fairness_least_answers", Target::None, ""),
+    figure("fairness_most_answers", Target::None, ""),
+    figure("fairness_items_per_s", Target::None, "/s"),
+    figure("gate_rss_mib", Target::None, "MiB"),
+    figure("uart_3mbit_key_upload_s", Target::None, "s, stated"),
+    figure("uart_3mbit_item_s", Target::None, "s, stated"),
+    figure("usb_hs_key_upload_s", Target::None, "s, stated"),
+    figure("overhead_factor", Target::None, ""),
+    figure("acknowledged_factor", Target::None, ""),
+    size("item_line_bytes", Target::None),
+    figure("enrol_s", Target::None, "s"),
+    figure("cores", Target::None, ""),
+];
+
 /// Of a simulated fault campaign; what it only counts follows by name.
 pub(crate) const SIMULATE: [Figure; 13] = [
     figure("seeds", AtLeast(100_000.0), ""),

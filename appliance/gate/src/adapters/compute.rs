@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::Read,
     path::{Path, PathBuf},
-    sync::mpsc::{self, SyncSender},
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
@@ -15,7 +15,10 @@ use obscura_local::{
 };
 use obscura_protocol::transfer::ObjectHeader;
 
-use super::{run::Input, store::Store};
+use super::{
+    intake::{Input, Intake},
+    store::Store,
+};
 use crate::ports::{Event, Task};
 
 /// How long one attempt to connect lasts.
@@ -34,7 +37,7 @@ pub(super) enum Command {
 pub(super) fn start(
     socket: PathBuf,
     store_folder: PathBuf,
-    inputs: SyncSender<Input>,
+    inputs: Arc<Intake>,
 ) -> std::io::Result<mpsc::Sender<Command>> {
     let (commands, received) = mpsc::channel();
     let own = commands.clone();
@@ -51,7 +54,7 @@ pub(super) fn start(
                 }
                 Err(Broken::After) => {
                     tracing::warn!("compute is gone, connecting again");
-                    if inputs.send(Input::Event(Event::ComputeDown)).is_err() {
+                    if inputs.word(Input::Event(Event::ComputeDown)).is_err() {
                         return;
                     }
                 }
@@ -75,14 +78,14 @@ fn converse(
     connection: u64,
     own: &mpsc::Sender<Command>,
     commands: &mpsc::Receiver<Command>,
-    inputs: &SyncSender<Input>,
+    inputs: &Arc<Intake>,
 ) -> Result<(), Broken> {
     let (mut channel, models) = greet(socket).map_err(Broken::Never)?;
     let reader = channel.try_clone().map_err(Broken::Never)?;
-    if inputs.send(Input::ComputeUp { connection, models }).is_err() {
+    if inputs.word(Input::ComputeUp { connection, models }).is_err() {
         return Ok(());
     }
-    let (ended, replies) = (own.clone(), inputs.clone());
+    let (ended, replies) = (own.clone(), Arc::clone(inputs));
     let reading = thread::spawn(move || {
         read(reader, &replies);
         // The writing side may be gone first.
@@ -119,7 +122,7 @@ fn greet(socket: &Path) -> Result<(Channel, Models), ChannelError> {
     }
 }
 
-fn read(mut channel: Channel, inputs: &SyncSender<Input>) {
+fn read(mut channel: Channel, inputs: &Arc<Intake>) {
     while let Ok(reply) = channel.receive::<ComputeReply>() {
         let event = match reply {
             ComputeReply::Models(_) => continue,
@@ -127,7 +130,7 @@ fn read(mut channel: Channel, inputs: &SyncSender<Input>) {
             ComputeReply::Progress { job, item, done, of } => Event::ItemMoved { job, item, done, of },
             ComputeReply::Item { job, item, outcome } => Event::ItemDone { job, item, outcome },
         };
-        if inputs.send(Input::Event(event)).is_err() {
+        if inputs.word(Input::Event(event)).is_err() {
             return;
         }
     }
@@ -229,18 +232,18 @@ mod tests {
         std::fs::create_dir_all(data.parent().unwrap()).unwrap();
         std::fs::write(data, b"key").unwrap();
         let listener = Listener::bind(&socket, MAX_FRAME_BYTES).unwrap();
-        let (inputs, received) = mpsc::sync_channel(64);
-        let commands = start(socket, store, inputs).unwrap();
+        let intake = Arc::new(Intake::new());
+        let commands = start(socket, store, Arc::clone(&intake)).unwrap();
 
         let first = greeted(&listener);
-        let input = received.recv_timeout(WAIT).unwrap();
+        let input = intake.next_within(WAIT);
         assert!(matches!(input, Input::ComputeUp { connection: 1, .. }));
         drop(first);
-        let input = received.recv_timeout(WAIT).unwrap();
+        let input = intake.next_within(WAIT);
         assert!(matches!(input, Input::Event(Event::ComputeDown)));
 
         let mut second = greeted(&listener);
-        let input = received.recv_timeout(WAIT).unwrap();
+        let input = intake.next_within(WAIT);
         assert!(matches!(input, Input::ComputeUp { connection: 2, .. }));
         for (connection, letter) in [(1, 1), (2, 2)] {
             let task = load(letter, client);
@@ -257,7 +260,7 @@ mod tests {
         assert_eq!(requests[1], ComputeRequest::KeysPiece(b"key".to_vec()));
         let outcome = Ok(());
         second.send(&ComputeReply::Keys { fingerprint, outcome }).unwrap();
-        let input = received.recv_timeout(WAIT).unwrap();
+        let input = intake.next_within(WAIT);
         assert!(matches!(
             input,
             Input::Event(Event::KeysLoaded { outcome: Ok(()), .. })

@@ -3,20 +3,22 @@
 use std::{
     fs, io,
     path::PathBuf,
-    sync::mpsc::{self, RecvTimeoutError, SyncSender},
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
 use obscura_carrier::{CarrierError, CarrierEvent, DownReason, Options, PublishError, Publisher, Receiver};
-use obscura_local::appliance::{COMPUTE_SOCKET, ComputeModel, READY_FILE};
+use obscura_local::appliance::{COMPUTE_SOCKET, READY_FILE};
 use obscura_protocol::identity::PeerName;
 
 use super::{
     Setup,
     compute::{self, Command},
     entropy::SystemEntropy,
-    log,
+    intake::{Closed, Input, Intake, NoRoom},
+    log::Log,
+    outbox::{Handed, Outbox},
     store::Store,
     topic,
 };
@@ -25,34 +27,10 @@ use crate::{
     ports::{Effect, Event},
 };
 
-/// Inputs that wait for the loop.
-const INPUTS: usize = 64;
 /// How often the state machine hears that time passes.
 const TICK: Duration = Duration::from_secs(1);
-/// How long a message waits for the broker before it is dropped; the device asks again.
+/// How long a carrier may take nothing before a message is dropped; the device asks again.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Something for the loop.
-pub(super) enum Input {
-    /// For the state machine.
-    Event(Event),
-    /// Whether devices can come over a carrier changed.
-    Carrier {
-        /// Its place in the configuration.
-        carrier: usize,
-        /// Whether they can.
-        serves: bool,
-    },
-    /// Compute is connected for the `connection`-th time.
-    ComputeUp {
-        /// Counts connections.
-        connection: u64,
-        /// The models it runs.
-        models: Vec<ComputeModel>,
-    },
-    /// The launcher wants the gate to end.
-    Stop,
-}
 
 /// Why the gate cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -88,46 +66,72 @@ pub fn run(setup: Setup) -> Result<(), RunError> {
     tracing::info!(objects = stored.len(), "store opened");
     let ready = ReadyFile(setup.runtime_dir.join(READY_FILE));
     ready.set(false);
-    let (inputs, received) = mpsc::sync_channel(INPUTS);
-    let stop = inputs.clone();
+    let intake = Arc::new(Intake::new());
+    let stop = Arc::clone(&intake);
     obscura_process::on_end_of_input(move || {
         // A loop that is gone already needs no stop.
-        let _ = stop.send(Input::Stop);
+        let _ = stop.word(Input::Stop);
     })
     .map_err(RunError::DeviceThread)?;
     let socket = setup.runtime_dir.join(COMPUTE_SOCKET);
-    let commands = compute::start(socket, setup.store_dir, inputs.clone()).map_err(RunError::DeviceThread)?;
+    let commands =
+        compute::start(socket, setup.store_dir, Arc::clone(&intake)).map_err(RunError::DeviceThread)?;
     let mut carriers = Vec::new();
     for (carrier, options) in setup.carriers.iter().enumerate() {
-        let (publisher, events) = obscura_carrier::connect(options)?;
-        let kind = match options {
-            Options::Mqtt(_) => Kind::Mqtt,
-            Options::Serial(_) => Kind::Serial,
-        };
-        pump(carrier, kind, events, inputs.clone()).map_err(RunError::DeviceThread)?;
-        carriers.push(Carrier {
-            publisher,
-            serves: false,
-        });
+        carriers.push(connect(carrier, options, &intake)?);
     }
     let gate = Gate::new(setup.settings, setup.identity, Box::new(SystemEntropy), stored);
-    let mut host = Host {
+    let host = Host {
         gate,
         store,
         carriers,
         commands,
         connection: 0,
         ready,
+        log: Log::default(),
     };
-    host.serve(&received);
+    host.serve(&intake);
     Ok(())
 }
 
 /// One way to the devices.
 struct Carrier {
     publisher: Publisher,
+    outbox: Outbox,
     /// Whether devices can come over it now.
     serves: bool,
+}
+
+/// Starts a carrier with its two threads: one that brings what it hears, one that hands over what it is told.
+fn connect(carrier: usize, options: &Options, intake: &Arc<Intake>) -> Result<Carrier, RunError> {
+    let (publisher, events) = obscura_carrier::connect(options)?;
+    let kind = match options {
+        Options::Mqtt(_) => Kind::Mqtt,
+        Options::Serial(_) => Kind::Serial,
+    };
+    pump(carrier, kind, events, Arc::clone(intake)).map_err(RunError::DeviceThread)?;
+    let (way, last) = (publisher.clone(), publisher.clone());
+    let hand = move |device: &PeerName, bytes| publish(&way, device, bytes);
+    let outbox = Outbox::start(carrier, hand, move || last.close()).map_err(RunError::DeviceThread)?;
+    Ok(Carrier {
+        publisher,
+        outbox,
+        serves: false,
+    })
+}
+
+fn publish(publisher: &Publisher, device: &PeerName, bytes: Vec<u8>) -> Handed {
+    match publisher.publish(&topic::down(device), bytes, PUBLISH_PATIENCE) {
+        Ok(()) => Handed::Over,
+        Err(error @ (PublishError::Down | PublishError::Closed)) => {
+            tracing::debug!(%device, %error, "message dropped");
+            Handed::Over
+        }
+        Err(error) => {
+            tracing::debug!(%device, %error, "message lost");
+            Handed::Lost
+        }
+    }
 }
 
 /// What a carrier's events mean.
@@ -139,14 +143,22 @@ enum Kind {
     Serial,
 }
 
-/// Brings carrier events to the loop. It may wait there: the carrier then slows the other end down.
-fn pump(carrier: usize, kind: Kind, events: Receiver, inputs: SyncSender<Input>) -> io::Result<()> {
+impl Kind {
+    /// A cable has one device, which may wait; at a broker every device would wait with it.
+    fn no_room(self) -> NoRoom {
+        match self {
+            Self::Mqtt => NoRoom::Drop,
+            Self::Serial => NoRoom::Wait,
+        }
+    }
+}
+
+/// Brings carrier events to the loop.
+fn pump(carrier: usize, kind: Kind, events: Receiver, intake: Arc<Intake>) -> io::Result<()> {
     let pump = thread::Builder::new().name(format!("carrier-{carrier}"));
     pump.spawn(move || {
         while let Ok(event) = events.recv() {
-            if let Some(input) = translate(carrier, kind, event)
-                && inputs.send(input).is_err()
-            {
+            if bring(carrier, kind, event, &intake) == Err(Closed) {
                 return;
             }
         }
@@ -154,12 +166,15 @@ fn pump(carrier: usize, kind: Kind, events: Receiver, inputs: SyncSender<Input>)
     .map(drop)
 }
 
-fn translate(carrier: usize, kind: Kind, event: CarrierEvent) -> Option<Input> {
+fn bring(carrier: usize, kind: Kind, event: CarrierEvent, intake: &Intake) -> Result<(), Closed> {
     match event {
         CarrierEvent::Up => {
             tracing::info!(?kind, "connected");
-            let serves = true;
-            Some(Input::Carrier { carrier, serves })
+            intake.word(Input::Carrier {
+                carrier,
+                serves: true,
+                fresh: true,
+            })
         }
         CarrierEvent::Down { reason, retry_in } => {
             let serves = match kind {
@@ -172,25 +187,24 @@ fn translate(carrier: usize, kind: Kind, event: CarrierEvent) -> Option<Input> {
             } else {
                 tracing::warn!(?kind, %reason, retry_ms, "not connected");
             }
-            Some(Input::Carrier { carrier, serves })
+            intake.word(Input::Carrier {
+                carrier,
+                serves,
+                fresh: false,
+            })
         }
         CarrierEvent::Message { topic, payload } => {
-            let device = topic::device_of(&topic);
-            if device.is_none() {
+            let Some(device) = topic::device_of(&topic) else {
                 tracing::debug!(bytes = payload.len(), "dropped a message on a topic of nobody");
-            }
-            device.map(|device| {
-                Input::Event(Event::Received {
-                    device,
-                    bytes: payload,
-                })
-            })
+                return Ok(());
+            };
+            intake.message(&device, payload, kind.no_room())
         }
         CarrierEvent::Denied { topic } => {
             tracing::error!(topic, "the broker's policy does not let the box write here");
-            None
+            Ok(())
         }
-        _ => None,
+        _ => Ok(()),
     }
 }
 
@@ -203,39 +217,74 @@ struct Host {
     /// Compute's connection that tasks are meant for.
     connection: u64,
     ready: ReadyFile,
+    log: Log,
 }
 
 impl Host {
-    fn serve(&mut self, inputs: &mpsc::Receiver<Input>) {
+    fn serve(mut self, intake: &Intake) {
         let mut next_tick = Instant::now() + TICK;
         loop {
             let now = Instant::now();
             if now >= next_tick {
                 next_tick = now + TICK;
+                self.tell_dropped(intake);
                 self.feed(Event::Tick);
             }
-            match inputs.recv_timeout(next_tick.saturating_duration_since(now)) {
-                Ok(Input::Event(event)) => self.feed(event),
-                Ok(Input::Carrier { carrier, serves }) => self.carrier(carrier, serves),
-                Ok(Input::ComputeUp { connection, models }) => {
+            match intake.next(next_tick) {
+                Some(Input::Event(event)) => self.feed(event),
+                Some(Input::Carrier {
+                    carrier,
+                    serves,
+                    fresh,
+                }) => self.carrier(carrier, serves, fresh),
+                Some(Input::ComputeUp { connection, models }) => {
                     self.connection = connection;
                     self.feed(Event::ComputeUp { models });
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Some(Input::Stop) => break,
+                None => {}
             }
         }
+        self.tell_dropped(intake);
+        self.feed(Event::Ending);
+        self.end(intake);
+    }
+
+    fn end(self, intake: &Intake) {
         tracing::info!("gate ends");
         self.ready.set(false);
+        intake.close();
         for carrier in &self.carriers {
-            carrier.publisher.close();
+            carrier.outbox.close();
+        }
+        for carrier in self.carriers {
+            carrier.outbox.join();
+        }
+    }
+
+    /// Tells the state machine what the queues before and behind it had no room for.
+    fn tell_dropped(&mut self, intake: &Intake) {
+        for (device, from) in intake.take_dropped() {
+            self.feed(Event::Dropped { device, from, to: 0 });
+        }
+        let dropped: Vec<_> = self
+            .carriers
+            .iter()
+            .flat_map(|carrier| carrier.outbox.take_dropped())
+            .collect();
+        for (device, to) in dropped {
+            self.feed(Event::Dropped { device, from: 0, to });
         }
     }
 
     /// The box can be reached while any carrier serves.
-    fn carrier(&mut self, carrier: usize, serves: bool) {
+    fn carrier(&mut self, carrier: usize, serves: bool, fresh: bool) {
         if let Some(carrier) = self.carriers.get_mut(carrier) {
             carrier.serves = serves;
+            if fresh {
+                // Messages of an earlier connection would only keep those of this one waiting.
+                carrier.outbox.clear();
+            }
         }
         let any = self.carriers.iter().any(|carrier| carrier.serves);
         self.feed(if any { Event::CarrierUp } else { Event::CarrierDown });
@@ -253,7 +302,7 @@ impl Host {
 
     fn carry_out(&mut self, effect: Effect, failures: &mut Vec<Event>) {
         match effect {
-            Effect::Publish { device, bytes } => self.publish(&device, bytes),
+            Effect::Publish { device, bytes } => self.send(&device, bytes),
             Effect::Store(change) => {
                 if let Err((client, error)) = self.store.apply(change) {
                     tracing::error!(%error, "the key store failed");
@@ -266,22 +315,18 @@ impl Host {
                 let _ = self.commands.send(Command::Do { connection, task });
             }
             Effect::Ready(ready) => self.ready.set(ready),
-            Effect::Note(note) => log::write(&note),
+            Effect::Note(note) => self.log.write(&note),
         }
     }
 
-    /// Over the cable when the device is at its other end, otherwise through the broker.
-    fn publish(&self, device: &PeerName, bytes: Vec<u8>) {
+    /// Over the cable when the device is at its other end, otherwise through the broker. Never waits.
+    fn send(&self, device: &PeerName, bytes: Vec<u8>) {
         let topic = topic::down(device);
-        let mut publishers = self.carriers.iter().map(|carrier| &carrier.publisher);
-        let published = match publishers.rfind(|publisher| publisher.reaches(&topic)) {
-            Some(publisher) => publisher.publish(&topic, bytes, PUBLISH_PATIENCE),
-            None => Err(PublishError::Down),
-        };
-        match published {
-            Ok(()) => {}
-            Err(error @ PublishError::Down) => tracing::debug!(%device, %error, "message dropped"),
-            Err(error) => tracing::warn!(%device, %error, "message dropped"),
+        let mut carriers = self.carriers.iter();
+        if let Some(carrier) = carriers.rfind(|carrier| carrier.publisher.reaches(&topic)) {
+            carrier.outbox.send(device, bytes);
+        } else {
+            tracing::debug!(%device, "message dropped, there is no way to the device");
         }
     }
 }

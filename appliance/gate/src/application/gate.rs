@@ -20,6 +20,7 @@ use super::{
     jobs::Jobs,
     keys::Keys,
     peers::{Admitted, Peer},
+    tally::Tally,
     work::Work,
 };
 use crate::{
@@ -84,6 +85,7 @@ pub struct Gate {
     ready: bool,
     unknown: Throttle,
     unproven: Throttle,
+    pub(super) tally: Tally,
     pub(super) effects: Vec<Effect>,
 }
 
@@ -110,6 +112,7 @@ impl Gate {
             ready: false,
             unknown: Throttle::new(LOG_INTERVAL),
             unproven: Throttle::new(LOG_INTERVAL),
+            tally: Tally::default(),
             effects: Vec::new(),
         }
     }
@@ -117,6 +120,7 @@ impl Gate {
     /// Takes one event and says what is to be done, in order.
     pub fn handle(&mut self, now: Instant, event: Event) -> Vec<Effect> {
         self.now = now;
+        self.report_tally(&event);
         match event {
             Event::CarrierUp => self.carrier_up = true,
             Event::CarrierDown => self.carrier_up = false,
@@ -130,6 +134,8 @@ impl Gate {
             Event::ItemMoved { job, item, done, of } => self.item_moved(job, item, done, of),
             Event::ItemDone { job, item, outcome } => self.item_done(job, item, outcome),
             Event::StoreFailed { client } => self.store_failed(client),
+            Event::Dropped { device, from, to } => self.dropped(&device, from, to),
+            Event::Ending => {}
             Event::Tick => {
                 self.save_slow_uploads();
                 self.drop_expired();
@@ -174,9 +180,15 @@ impl Gate {
     /// From bytes to a message of a proven sender in its place, or to a refusal.
     fn received(&mut self, now: Instant, device: &PeerName, bytes: &[u8]) {
         if !self.settings.roster.0.contains_key(device) {
+            self.tally.unknown(1);
             if let Some(messages) = self.unknown.hit(now) {
                 self.note(Note::UnknownDevices { messages });
             }
+            return;
+        }
+        let peer = self.peers.entry(device.clone()).or_default();
+        if peer.refusals.is_spent(now) {
+            self.tally.ignored(device);
             return;
         }
         let Verified { header, payload } = match self.prove(device, bytes) {
@@ -321,6 +333,11 @@ impl Gate {
     /// Refuses a message of a proven sender, in its session.
     pub(super) fn refuse(&mut self, device: &PeerName, sequence: u64, reject: Reject) {
         let Reject { code, job } = reject;
+        // What the box says on its own account is not the device's fault.
+        if sequence > 0 {
+            self.count_refusal(device);
+        }
+        self.tally.refused(device, code);
         let device_name = device.clone();
         self.note(Note::Refused {
             device: device_name,
@@ -331,9 +348,16 @@ impl Gate {
 
     /// Refuses outside every session.
     fn refuse_outside(&mut self, device: &PeerName, sequence: u64, code: Refusal) {
+        self.tally.refused(device, code);
+        self.count_refusal(device);
         let header = session::opening_header(&self.settings.own_name, device);
         let job = None;
         self.seal(device, &header, &BoxMessage::Refused { sequence, code, job });
+    }
+
+    fn count_refusal(&mut self, device: &PeerName) {
+        let now = self.now;
+        self.peers.entry(device.clone()).or_default().refusals.spend(now);
     }
 
     pub(super) fn note(&mut self, note: Note) {

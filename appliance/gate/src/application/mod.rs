@@ -7,6 +7,7 @@ mod outlook;
 mod peers;
 mod settings;
 mod submit;
+mod tally;
 mod upload;
 mod work;
 

@@ -1,6 +1,7 @@
-//! Sessions of one device: the current one, and those that were welcomed and not yet used.
+//! What is known of one device: its current session, those that were welcomed and not yet used, and how much
+//! it was refused.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use obscura_protocol::{
     envelope::Header,
@@ -9,14 +10,35 @@ use obscura_protocol::{
     session::Session,
 };
 
+use crate::domain::Budget;
+
 /// Welcomed sessions kept until one of them is used; a replayed hello only ever displaces others of its kind.
 const MAX_PENDING: usize = 4;
 
+/// Refusals in a row that a device may cause: as many as items of it may be under way when
+/// a job or a session ends.
+const MAX_REFUSALS: u32 = 256;
+/// Time after which it may cause one more.
+const REFUSAL_EVERY: Duration = Duration::from_millis(20);
+
 /// A device's sessions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Peer {
+    /// While it is spent, nothing of the device is looked at: checking costs the box more than sending costs
+    /// the device.
+    pub(super) refusals: Budget,
     current: Option<Session>,
     pending: VecDeque<Session>,
+}
+
+impl Default for Peer {
+    fn default() -> Self {
+        Self {
+            refusals: Budget::new(MAX_REFUSALS, REFUSAL_EVERY),
+            current: None,
+            pending: VecDeque::new(),
+        }
+    }
 }
 
 /// A message was admitted.

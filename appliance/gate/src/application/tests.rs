@@ -4,6 +4,7 @@ mod bad_input;
 mod faults;
 mod fixture;
 mod forgetting;
+mod hostile;
 mod outlook;
 mod stops;
 mod work;

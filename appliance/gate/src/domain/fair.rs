@@ -67,6 +67,17 @@ impl<K: Ord + Clone, T> FairQueue<K, T> {
         Some((owner, entry))
     }
 
+    /// Takes the newest entry of `owner` back out.
+    pub fn pop_newest(&mut self, owner: &K) -> Option<T> {
+        let queue = self.queues.get_mut(owner)?;
+        let entry = queue.pop_back();
+        if queue.is_empty() {
+            self.queues.remove(owner);
+            self.turns.retain(|turn| turn != owner);
+        }
+        entry
+    }
+
     /// Drops the entries `keep` does not want and returns them.
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &T) -> bool) -> Vec<(K, T)> {
         let mut dropped = Vec::new();
@@ -147,6 +158,17 @@ mod tests {
         queue.push(&'b', 2).unwrap();
         queue.push_front(&'b', 3);
         assert_eq!(queue.pop(), Some(('b', 3)));
+    }
+
+    #[test]
+    fn an_owner_whose_only_entry_is_taken_back_has_no_turn() {
+        let mut queue = FairQueue::new(9);
+        queue.push(&'a', 0).unwrap();
+        queue.push(&'b', 1).unwrap();
+        assert_eq!(queue.pop_newest(&'a'), Some(0));
+        assert_eq!(queue.pop_newest(&'a'), None);
+        assert_eq!(queue.pop(), Some(('b', 1)));
+        assert!(queue.is_empty());
     }
 
     proptest! {
