@@ -52,6 +52,8 @@ pub(crate) fn demo(keep: bool, count: usize) -> Result<Summary, TaskError> {
         "--exclude",
         "obscura-bench-integers",
         "--exclude",
+        "obscura-bench-transport",
+        "--exclude",
         "obscura-faults",
         "--exclude",
         "obscura-simulation",
