@@ -202,7 +202,7 @@ impl Session<'_> {
             if quiet {
                 Ok(())
             } else {
-                text::print_result(&text::job(report, subject))
+                text::print_result(&text::job(report))
             }
         };
         let mut run = Run {

@@ -17,7 +17,7 @@ use obscura_protocol::job::FloorKind;
 use super::input::takes;
 use crate::{
     application::Places,
-    domain::report::{Fate, JobReport, RunReport, Shown, Subject},
+    domain::report::{Fate, JobReport, RunReport, Shown},
     error::CliError,
 };
 
@@ -97,13 +97,10 @@ pub(crate) fn floor(kind: FloorKind) -> &'static str {
 }
 
 /// The result of one record or image.
-pub(crate) fn job(report: &JobReport, subject: Subject) -> String {
+pub(crate) fn job(report: &JobReport) -> String {
     match &report.fate {
         Fate::Open => format!("\n{}\n  no result yet\n", report.name),
-        Fate::Failed { reason, .. } => {
-            let one = subject.one();
-            format!("\n{}\n  NO RESULT     for this {one}: {reason}\n", report.name)
-        }
+        Fate::Failed { reason, .. } => format!("\n{}\n  NO RESULT     {reason}\n", report.name),
         Fate::Shown(Shown::Record(outcome, reference)) => record(&report.name, outcome, reference.as_ref()),
         Fate::Shown(Shown::Scan(outcome, comparison)) => scan(&report.name, outcome, comparison.as_deref()),
     }
