@@ -274,6 +274,29 @@ fn a_device_that_sends_more_than_agreed_is_cut_off() {
 }
 
 #[test]
+fn a_stream_without_an_end_costs_nothing_and_the_next_device_is_heard() {
+    use std::io::Write as _;
+
+    let (authority, cable) = (Authority::new(), Cable::new());
+    let (_publisher, box_events) = box_on(&authority, &cable);
+    // A frame that never ends, and borders with nothing between them.
+    for byte in [0x55, 0x00] {
+        let mut port = std::fs::File::options()
+            .write(true)
+            .open(cable.end("device"))
+            .unwrap();
+        for _ in 0..64 {
+            port.write_all(&[byte; 16 * 1024]).unwrap();
+        }
+    }
+    let (device, device_events) = device_on(&authority, &cable);
+    wait_up(&device_events);
+    wait_up(&box_events);
+    device.publish(UP, vec![1], PATIENCE).unwrap();
+    assert_eq!(next(&box_events), message(UP, &[1]));
+}
+
+#[test]
 fn closing_delivers_what_is_queued_and_ends_the_events() {
     let (authority, cable) = (Authority::new(), Cable::new());
     let [(_box_publisher, box_events), (device, device_events)] = pair(&authority, &cable);

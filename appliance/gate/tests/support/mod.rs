@@ -74,6 +74,7 @@ impl GateProcess {
             .arg("--config")
             .arg(path("box.toml"))
             .stdin(Stdio::piped())
+            .stderr(fs::File::create(path("log")).unwrap())
             .spawn()
             .unwrap_or_else(|error| panic!("this test needs {}: {error}", words[0]));
         Self { child, folder }
@@ -81,6 +82,13 @@ impl GateProcess {
 
     pub(crate) fn proc(&self, name: &str) -> PathBuf {
         Path::new("/proc").join(self.child.id().to_string()).join(name)
+    }
+
+    /// Ends the gate as its launcher does, and gives its log.
+    pub(crate) fn end(mut self) -> String {
+        drop(self.child.stdin.take());
+        self.child.wait().unwrap();
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
     pub(crate) fn is_ready(&self) -> bool {

@@ -61,9 +61,6 @@ pub(crate) enum BenchError {
         /// The part.
         part: &'static str,
     },
-    /// The gate's log has no summary of what it refused.
-    #[error("the gate's log says nothing of what it refused")]
-    NoSummary,
 }
 
 impl BenchError {

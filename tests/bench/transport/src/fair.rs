@@ -44,7 +44,7 @@ pub(crate) fn measure(place: &Place, devices: usize, report: &mut Report) -> Res
     thread::sleep(TIME / 2);
     let rss_mib = place.gate.rss_mib()?;
     let ended = measuring.join();
-    let answers = ended.map_err(|_| BenchError::Ended { part: "a device" })??;
+    let answers = ended.map_err(|_panic| BenchError::Ended { part: "a device" })??;
     place.compute.take_per_item(Duration::ZERO);
     let counted = |times: &Answers| {
         let counts = |at: &&Instant| **at >= began + TIME / 4 && **at < began + TIME * 3 / 4;

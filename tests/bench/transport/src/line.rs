@@ -1,6 +1,9 @@
 //! The serial carrier alone: both ends in this process, a pseudo-terminal between them.
 
-use std::{thread, time::Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use obscura_carrier::{
     CarrierEvent,
@@ -24,7 +27,8 @@ pub(crate) const UART_BYTES_PER_S: f64 = 3e6 / 10.0;
 /// Bytes of bulk data high-speed USB carries in a second at most: 13 packets of 512 bytes in each of 8000
 /// microframes (USB 2.0, table 5-10).
 const USB_HS_BYTES_PER_S: f64 = 13.0 * 512.0 * 8000.0;
-const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+/// Longest wait for a message.
+const LIMIT: Duration = Duration::from_mins(1);
 
 type Way = (Publisher, Receiver);
 
@@ -63,11 +67,8 @@ pub(crate) fn measure(place: &Place, report: &mut Report) -> Result<f64, BenchEr
     }
     let seconds = began.elapsed().as_secs_f64();
     // The publisher lives until everything arrived.
-    drop(
-        sending
-            .join()
-            .map_err(|_| BenchError::Ended { part: "the sender" })?,
-    );
+    let sent = sending.join();
+    drop(sent.map_err(|_panic| BenchError::Ended { part: "the sender" })??);
     let (down, up) = cable.carried();
     let payload = number((MESSAGES * MESSAGE_BYTES) as u64);
     let overhead = number(up - up_before) / payload;

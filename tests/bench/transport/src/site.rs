@@ -156,12 +156,12 @@ impl Gate {
         })?;
         let log = fs::read_to_string(&self.log).map_err(BenchError::io("the gate's log"))?;
         let line = log.lines().rfind(|line| line.contains("refused and dropped"));
-        eprintln!("{}", line.unwrap_or_default());
         let total = line.and_then(|line| {
             let (_, after) = line.split_once("total=")?;
             after.split_whitespace().next()?.parse().ok()
         });
-        total.ok_or(BenchError::NoSummary)
+        // A gate that refused nothing says nothing.
+        Ok(total.unwrap_or(0))
     }
 }
 
