@@ -114,7 +114,10 @@ fn each_process_links_only_what_its_side_of_the_wall_needs() {
         ("obscura-vault", &[&network, &pictures, &["obscura-fhe-server"]]),
         ("obscura-imaging", &[&fhe, &network, &model]),
         ("obscura-link", &[&fhe, &model, &pictures]),
-        ("obscura-agent", &[&fhe, &network, &pictures, &["obscura-circuit"]]),
+        (
+            "obscura-agent",
+            &[&fhe, &network, &pictures, &["obscura-circuit"]],
+        ),
         ("obscura-sign", &[&network]),
         (
             "obscura-provision",
