@@ -10,6 +10,7 @@ use common::{
 use image::{Rgb, RgbImage};
 use obscura_imaging::{ImageError, Recipe, read};
 use obscura_protocol::identity::Digest;
+use safetensors::SafeTensors;
 
 const PROGRESSIVE: &[u8] = include_bytes!("data/progressive.jpg");
 
@@ -150,6 +151,48 @@ fn the_pixels_are_those_of_the_first_release() {
         Digest::of(decoded.rgb()).to_string(),
         "6f4c9c96c56d9e9ea17a43953c84b24fa6f1f7289ab8f5af5b9f952a7c3cc0aa",
         "decoding JPEG changed"
+    );
+}
+
+/// Committed patches are what training made of the same file, with another JPEG decoder.
+#[test]
+fn a_real_image_gives_nearly_the_integers_that_training_saw() {
+    const IMAGE: &[u8] = include_bytes!("../../../tests/fixtures/images/ISIC_0028696.jpg");
+    const PATCHES: &[u8] = include_bytes!("../../../tests/fixtures/patches/patches.safetensors");
+    // Its number in patches.json.
+    const NUMBER: i64 = 4;
+    let file = SafeTensors::deserialize(PATCHES).unwrap();
+    let numbers = |name: &str| -> Vec<i64> {
+        let data = file.tensor(name).unwrap().data();
+        data.as_chunks()
+            .0
+            .iter()
+            .map(|&bytes| i64::from_le_bytes(bytes))
+            .collect()
+    };
+    let (image, position) = (numbers("image"), numbers("position"));
+    let patches = file.tensor("patches").unwrap();
+    let made = pixels(IMAGE);
+    let (mut sum, mut count, mut most) = (0.0, 0.0, 0.0_f64);
+    for (patch, bytes) in patches.data().chunks_exact(3 * 32 * 32).enumerate() {
+        if image[patch] != NUMBER {
+            continue;
+        }
+        let place = usize::try_from(position[patch]).unwrap();
+        for (at, &want) in bytes.iter().enumerate() {
+            let (channel, y, x) = (at / 1024, place / 7 * 32 + at / 32 % 32, place % 7 * 32 + at % 32);
+            let level = f64::from(made.rgb()[(y * 224 + x) * 3 + channel]);
+            let (mean, deviation) = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)][channel];
+            let got = (48.0 * (level / 255.0 - mean) / deviation + 0.5).floor();
+            let distance = (got - f64::from(want.cast_signed())).abs();
+            sum += distance;
+            count += 1.0;
+            most = most.max(distance);
+        }
+    }
+    assert!(
+        count > 49_000.0 && most <= 3.0 && sum / count < 0.2,
+        "{most}, {sum} in {count}"
     );
 }
 

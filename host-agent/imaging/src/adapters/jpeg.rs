@@ -40,6 +40,11 @@ pub(super) fn decode(file: &[u8], recipe: Recipe) -> Result<Raster, ImageError> 
     check_colours(frame)?;
     let Frame { width, height, .. } = frame;
     check_dimensions(width, height, recipe)?;
+    // A code word has a bit at least, and every block of 8x8 pixels one code word: a few bytes cannot ask for the work of
+    // a large picture.
+    if index(width) * index(height) / 64 > 8 * file.len() {
+        return Err(damaged("the file is too short for its dimensions"));
+    }
     let whole = [&file[..data_end], &NO_CODE_WORDS, &END_OF_IMAGE].concat();
     let file = Zeroizing::new(whole);
     // Strict, or what is unreadable would be filled up with grey; without vector code, which is neither safe Rust
