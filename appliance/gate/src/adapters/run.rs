@@ -16,13 +16,13 @@ use super::{
     Setup,
     compute::{self, Command},
     entropy::SystemEntropy,
-    log,
+    hash, log,
     store::Store,
     topic,
 };
 use crate::{
     application::Gate,
-    ports::{Effect, Event},
+    ports::{Effect, Event, StoreChange},
 };
 
 /// Inputs that wait for the loop.
@@ -83,7 +83,7 @@ pub fn run(setup: Setup) -> Result<(), RunError> {
         path: setup.store_dir.clone(),
         source,
     };
-    let store = Store::open(setup.store_dir.clone()).map_err(device_store)?;
+    let store = Store::open(setup.store_dir.clone(), setup.incoming_dir).map_err(device_store)?;
     let stored = store.scan().map_err(device_store)?;
     tracing::info!(objects = stored.len(), "store opened");
     let ready = ReadyFile(setup.runtime_dir.join(READY_FILE));
@@ -96,7 +96,8 @@ pub fn run(setup: Setup) -> Result<(), RunError> {
     })
     .map_err(RunError::DeviceThread)?;
     let socket = setup.runtime_dir.join(COMPUTE_SOCKET);
-    let commands = compute::start(socket, setup.store_dir, inputs.clone()).map_err(RunError::DeviceThread)?;
+    let commands = compute::start(socket, setup.store_dir.clone(), inputs.clone());
+    let commands = commands.map_err(RunError::DeviceThread)?;
     let mut carriers = Vec::new();
     for (carrier, options) in setup.carriers.iter().enumerate() {
         let (publisher, events) = obscura_carrier::connect(options)?;
@@ -116,6 +117,7 @@ pub fn run(setup: Setup) -> Result<(), RunError> {
         store,
         carriers,
         commands,
+        hasher: hash::Hasher::new(setup.store_dir, inputs),
         connection: 0,
         ready,
     };
@@ -200,6 +202,7 @@ struct Host {
     store: Store,
     carriers: Vec<Carrier>,
     commands: mpsc::Sender<Command>,
+    hasher: hash::Hasher,
     /// Compute's connection that tasks are meant for.
     connection: u64,
     ready: ReadyFile,
@@ -242,24 +245,32 @@ impl Host {
     }
 
     fn feed(&mut self, event: Event) {
-        let mut failures = Vec::new();
+        let mut following = Vec::new();
         for effect in self.gate.handle(Instant::now(), event) {
-            self.carry_out(effect, &mut failures);
+            self.carry_out(effect, &mut following);
         }
-        for failure in failures {
-            self.feed(failure);
+        for event in following {
+            self.feed(event);
         }
     }
 
-    fn carry_out(&mut self, effect: Effect, failures: &mut Vec<Event>) {
+    fn carry_out(&mut self, effect: Effect, following: &mut Vec<Event>) {
         match effect {
             Effect::Publish { device, bytes } => self.publish(&device, bytes),
             Effect::Store(change) => {
-                if let Err((client, error)) = self.store.apply(change) {
-                    tracing::error!(%error, "the key store failed");
-                    failures.push(Event::StoreFailed { client });
+                let delivered = match &change {
+                    StoreChange::Deliver { client, .. } => Some(Event::Delivered { client: *client }),
+                    _ => None,
+                };
+                match self.store.apply(change) {
+                    Ok(()) => following.extend(delivered),
+                    Err((client, error)) => {
+                        tracing::error!(%error, "the key store failed");
+                        following.push(Event::StoreFailed { client });
+                    }
                 }
             }
+            Effect::Hash { client } => following.extend(self.hasher.start(client)),
             Effect::Compute(task) => {
                 let connection = self.connection;
                 // The thread lives as long as its inputs do, that is, as this loop.
