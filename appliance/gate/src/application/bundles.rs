@@ -33,7 +33,8 @@ impl Gate {
             return Ok(());
         }
         let waiting = handed_over.map_or(0, |digests| digests.len());
-        if self.own_object(device, &object.client)?.is_some() {
+        let known = self.own_object(device, &object.client)?;
+        if known.is_some_and(|known| *known.header() == object) {
             self.resume(device, &object.client);
             return Ok(());
         }

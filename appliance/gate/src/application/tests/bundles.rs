@@ -213,6 +213,10 @@ fn a_device_sends_one_bundle_at_a_time_and_few_wait_for_the_next_start() {
         matches!(&out.changes[..], [StoreChange::Remove { client: gone }, StoreChange::Create { .. }] if *gone == client),
         "{out:?}"
     );
+    // A length that was wrong is no reason to be stuck with it.
+    let longer = ObjectHeader::of_bundle(&device.name, second.digest, second.len_bytes + 1);
+    assert_eq!(offer(&mut world, &mut device, longer).changes.len(), 2);
+    assert_eq!(offer(&mut world, &mut device, second).changes.len(), 2);
     upload(&mut world, &mut device, &(second, bytes));
     // The second one is being hashed: it cannot be given up now.
     assert_eq!(offer(&mut world, &mut device, first).code(), Refusal::Busy);
