@@ -22,5 +22,6 @@ pub mod transfer;
 
 /// Lowest protocol version this build speaks.
 pub const MIN_VERSION: u16 = 1;
-/// Protocol version this build prefers. Version 2 adds lanes, deadlines, outlooks and dead letters.
-pub const CURRENT_VERSION: u16 = 2;
+/// Protocol version this build prefers. Version 2 adds lanes, deadlines, outlooks and dead letters; version 3 adds
+/// model bundles among the objects a box takes.
+pub const CURRENT_VERSION: u16 = 3;

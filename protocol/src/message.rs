@@ -1,4 +1,4 @@
-//! The messages of protocol version 1, inside envelopes.
+//! The messages of the protocol, inside envelopes.
 //!
 //! Append-only: variants and fields are never reordered or removed.
 
@@ -138,7 +138,7 @@ pub enum BoxMessage {
         /// Chunks the box already has.
         have: u32,
     },
-    /// The object is complete, its hash is right, and it conforms.
+    /// The object is complete and its hash is right; keys conform, a bundle waits for the box's next start.
     Stored {
         /// The object.
         object: Digest,
@@ -329,6 +329,9 @@ pub enum Refusal {
     /// The job's deadline passed before its last answer. From version 2 on.
     #[error("the deadline passed before the box could answer")]
     Overdue,
+    /// The device may not send models to this box. From version 3 on.
+    #[error("this device may not send models to the box")]
+    NotAllowed,
 }
 
 impl DeviceMessage {

@@ -9,13 +9,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     codec,
-    identity::{ClientId, Digest},
+    identity::{ClientId, Digest, PeerName},
 };
 
 /// Chunk length every object is cut into, in bytes; the last chunk may be shorter.
 pub const MAX_CHUNK_BYTES: u32 = 256 * 1024;
 /// Most chunks of one object: 1 GiB.
 pub const MAX_CHUNKS: u32 = 4096;
+/// Largest model bundle.
+pub const MAX_BUNDLE_BYTES: u32 = 64 * 1024 * 1024;
+/// First protocol version in which bundles are offered.
+pub const BUNDLES_SINCE: u16 = 3;
 
 /// What an object is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +27,8 @@ pub const MAX_CHUNKS: u32 = 4096;
 pub enum ObjectKind {
     /// Evaluation keys of one client for one parameter set.
     EvaluationKeys,
+    /// A signed model bundle for the box. From version 3 on.
+    Bundle,
 }
 
 /// Name, size and use of an object.
@@ -38,6 +44,26 @@ pub struct ObjectHeader {
     pub client: ClientId,
     /// SHA-256 of the cryptographic parameters it belongs to.
     pub parameter_hash: Digest,
+}
+
+impl ObjectHeader {
+    /// The one header under which `device` may offer a bundle of `len_bytes` with this SHA-256.
+    ///
+    /// The name it is filed under follows from device and bundle, so that a device that knows no more than the
+    /// file goes on where it stopped, and two devices never share a name.
+    pub fn of_bundle(device: &PeerName, digest: Digest, len_bytes: u64) -> Self {
+        let name = Digest::of(&[b"obscura bundle\0", device.as_str().as_bytes(), b"\0", &digest.0].concat());
+        let mut client = [0; 16];
+        client.copy_from_slice(&name.0[..16]);
+        Self {
+            kind: ObjectKind::Bundle,
+            digest,
+            len_bytes,
+            client: ClientId(client),
+            // A bundle states its parameters itself, under its signatures.
+            parameter_hash: Digest([0; 32]),
+        }
+    }
 }
 
 /// A set of chunk numbers as runs, at most [`ChunkSet::MAX_RUNS`].

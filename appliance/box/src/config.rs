@@ -24,6 +24,8 @@ struct BoxFile {
     name: PeerName,
     #[serde(default = "default_runtime_dir")]
     runtime_dir: PathBuf,
+    #[serde(rename = "incoming_dir")]
+    _incoming_dir: Option<IgnoredAny>,
     broker: Option<IgnoredAny>,
     #[serde(rename = "serial")]
     _serial: Option<IgnoredAny>,

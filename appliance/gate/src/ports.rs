@@ -71,6 +71,18 @@ pub enum Event {
         /// How many messages to it.
         to: u64,
     },
+    /// An object was read from end to end, after [`Effect::Hash`].
+    Hashed {
+        /// The client it is filed under.
+        client: ClientId,
+        /// SHA-256 of its bytes; `None` when they cannot be read.
+        digest: Option<Digest>,
+    },
+    /// The store has handed a bundle over, durably, after [`StoreChange::Deliver`].
+    Delivered {
+        /// The client it was filed under.
+        client: ClientId,
+    },
     /// Some time passed; comes about once a second.
     Tick,
     /// The gate is about to end.
@@ -89,6 +101,11 @@ pub enum Effect {
     },
     /// Change the store.
     Store(StoreChange),
+    /// Read an object from end to end and say its SHA-256, beside everything else.
+    Hash {
+        /// The client it is filed under.
+        client: ClientId,
+    },
     /// Give compute something to do, at most one thing at a time, or stop it.
     Compute(Task),
     /// The box serves, or does not any more.
@@ -97,7 +114,7 @@ pub enum Effect {
     Note(Note),
 }
 
-/// A change of the store of evaluation keys.
+/// A change of the store of evaluation keys and half-sent bundles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreChange {
     /// Begin an object, replacing what was filed under its client.
@@ -132,6 +149,13 @@ pub enum StoreChange {
     Touch {
         /// The client.
         client: ClientId,
+    },
+    /// Hand a whole bundle over to the folder of new models, and forget it here.
+    Deliver {
+        /// The client.
+        client: ClientId,
+        /// SHA-256 of the bundle, its name there.
+        digest: Digest,
     },
     /// Delete the object.
     Remove {
@@ -230,6 +254,22 @@ pub enum Note {
         device: PeerName,
         /// Their name.
         client: ClientId,
+    },
+    /// A bundle arrived whole and waits for the next start.
+    BundleStored {
+        /// The sender.
+        device: PeerName,
+        /// SHA-256 of the bundle.
+        object: Digest,
+        /// Its length.
+        len_bytes: u64,
+    },
+    /// A bundle that was being sent was deleted.
+    BundleDropped {
+        /// The sender.
+        device: PeerName,
+        /// SHA-256 of the bundle.
+        object: Digest,
     },
     /// A ticket was accepted.
     JobAccepted {

@@ -100,6 +100,12 @@ pub fn default_runtime_dir() -> PathBuf {
     PathBuf::from("run")
 }
 
+/// Folder of bundles that came over a carrier and wait for the next start, when the file does not say: the gate
+/// fills it, trust empties it.
+pub fn default_incoming_dir() -> PathBuf {
+    PathBuf::from("state/incoming")
+}
+
 /// Reads a TOML file into `T`, which denies keys it does not know.
 ///
 /// # Errors

@@ -9,7 +9,8 @@ mod log;
 mod network;
 
 pub use config::{
-    ConfigError, check_range, default_runtime_dir, from_hex, read, read_bounded, read_identity, resolve,
+    ConfigError, check_range, default_incoming_dir, default_runtime_dir, from_hex, read, read_bounded,
+    read_identity, resolve,
 };
 pub use lifeline::on_end_of_input;
 pub use log::start_log;

@@ -10,7 +10,7 @@ use obscura_local::{
 use obscura_process::{exit, on_end_of_input, start_log};
 use obscura_trust::{
     adapters::{FolderBundles, Setup, SetupError, load, serve},
-    application::{Service, boot},
+    application::{Service, boot, take_in},
 };
 
 /// The box's trust process: verifies signed models, signs receipts. Started by obscura-box; ends when its
@@ -55,10 +55,15 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         box_name,
         runtime_dir,
         model_dir,
+        incoming_dir,
         root,
         receipt_key,
     } = setup;
-    let shelf = boot(&FolderBundles::new(model_dir), &root).map_err(|error| (exit::CONFIG, error.into()))?;
+    let models = FolderBundles::new(model_dir);
+    if !arguments.check {
+        take_in(&FolderBundles::new(incoming_dir), &models, &root);
+    }
+    let shelf = boot(&models, &root).map_err(|error| (exit::CONFIG, error.into()))?;
     if arguments.check {
         return Ok(());
     }

@@ -1,26 +1,36 @@
 //! What the trust process needs from the outside.
 
-use std::path::PathBuf;
-
-/// A bundle file as found, unchecked.
-pub struct Found {
-    /// Where it came from, for the log.
-    pub origin: PathBuf,
-    /// Its bytes, or why there are none.
-    pub bytes: Result<Vec<u8>, std::io::Error>,
-}
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Where bundles come from.
 pub trait BundleSource {
-    /// Every candidate, each at most `max_bytes` long.
+    /// Every candidate, by where it is; nothing is said of its content.
     ///
     /// # Errors
     /// The place itself cannot be read.
-    fn bundles(&self, max_bytes: usize) -> std::io::Result<Vec<Found>>;
+    fn candidates(&self) -> io::Result<Vec<PathBuf>>;
+
+    /// The bytes of a candidate, unchecked: whole when they are at most `max_bytes`, longer than that otherwise.
+    ///
+    /// # Errors
+    /// The candidate cannot be read.
+    fn read(&self, candidate: &Path, max_bytes: usize) -> io::Result<Vec<u8>>;
 }
 
-impl std::fmt::Debug for Found {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Found({})", self.origin.display())
-    }
+/// A place whose bundles can be replaced and deleted.
+pub trait BundlePlace: BundleSource {
+    /// Puts a bundle under `name`, durably and whole or not at all, in place of what was there; where it is now.
+    ///
+    /// # Errors
+    /// It could not be written; what was there is there still.
+    fn install(&self, name: &str, bytes: &[u8]) -> io::Result<PathBuf>;
+
+    /// Deletes a candidate.
+    ///
+    /// # Errors
+    /// It could not be deleted.
+    fn remove(&self, candidate: &Path) -> io::Result<()>;
 }

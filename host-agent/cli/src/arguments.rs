@@ -62,6 +62,12 @@ pub(crate) enum Command {
     /// `record` sends them again. Needs no password.
     #[command(after_help = EXIT_CODES)]
     RevokeKeys(RevokeArguments),
+    /// Send a signed model to the box, which verifies it once more and uses it from its next start.
+    ///
+    /// The file is verified on this device first, under the root it trusts. What was interrupted goes on where it
+    /// stopped when the command is run again. The model this device works with stays as it is. Needs no password.
+    #[command(after_help = EXIT_CODES)]
+    SendModel(SendModelArguments),
 }
 
 #[derive(Debug, Args)]
@@ -207,6 +213,24 @@ impl RevokeArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct SendModelArguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// The signed model, as made by obscura-sign.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Give up when nothing has moved for this many seconds; what has arrived at the box is kept.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86400))]
+    patience_s: u64,
+}
+
+impl SendModelArguments {
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience_s)
+    }
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -248,6 +272,7 @@ impl Command {
             Self::Status(arguments) => &arguments.common,
             Self::ChangePassword(arguments) => &arguments.common,
             Self::RevokeKeys(arguments) => &arguments.common,
+            Self::SendModel(arguments) => &arguments.common,
         }
     }
 }

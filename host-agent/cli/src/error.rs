@@ -2,12 +2,15 @@
 
 use std::{io, path::PathBuf};
 
-use obscura_bundle::RecordError;
+use obscura_bundle::{BundleError, RecordError, RootError};
 use obscura_local::{
     ChannelError,
     agent::{Problem, VaultFault},
 };
-use obscura_protocol::message::Refusal;
+use obscura_protocol::{
+    identity::{Digest, NameError},
+    message::Refusal,
+};
 use obscura_sealed::PasswordError;
 
 /// Why the command ended.
@@ -20,6 +23,31 @@ pub(crate) enum CliError {
     ConfigToml {
         path: PathBuf,
         source: Box<toml::de::Error>,
+    },
+    #[error("{option} in {} is not valid", path.display())]
+    ConfigValue {
+        option: &'static str,
+        path: PathBuf,
+        source: NameError,
+    },
+    #[error("vault.root: cannot read {}", path.display())]
+    ConfigRoot { path: PathBuf, source: io::Error },
+    #[error("cannot read {}", path.display())]
+    ConfigModel { path: PathBuf, source: io::Error },
+    #[error("the root document has fingerprint {got:.16}, this device trusts {want:.16} only")]
+    PeerForeignRoot { got: Digest, want: Digest },
+    #[error("the root document cannot be used")]
+    PeerRoot(#[from] RootError),
+    #[error("{} is no model this device trusts; nothing was sent", path.display())]
+    PeerModel { path: PathBuf, source: BundleError },
+    #[error(
+        "{box_name} is too old to take models: it speaks protocol version {speaks}, {needs} is needed; \
+         put the model into its models folder instead"
+    )]
+    BoxTooOld {
+        box_name: String,
+        speaks: u16,
+        needs: u16,
     },
     #[error("--input: cannot read {}", path.display())]
     ConfigInput { path: PathBuf, source: io::Error },
@@ -99,6 +127,9 @@ impl CliError {
             Self::ConfigFile { .. }
             | Self::ConfigToml { .. }
             | Self::ConfigInput { .. }
+            | Self::ConfigValue { .. }
+            | Self::ConfigRoot { .. }
+            | Self::ConfigModel { .. }
             | Self::ConfigImage { .. }
             | Self::ConfigNoRecord
             | Self::ConfigOtherModel { .. }
@@ -120,8 +151,9 @@ impl CliError {
                 exit_code: Some(code @ (2 | 5)),
                 ..
             } => u8::try_from(*code).unwrap_or(70),
+            Self::PeerForeignRoot { .. } | Self::PeerRoot(_) | Self::PeerModel { .. } => 5,
             Self::Unreachable { .. } => 6,
-            Self::Refused { .. } => 7,
+            Self::Refused { .. } | Self::BoxTooOld { .. } => 7,
             Self::SomeFailed { exit_code, .. } => *exit_code,
             Self::Start { .. }
             | Self::Stopped { .. }
@@ -187,6 +219,7 @@ fn refusal_advice(code: Refusal) -> &'static str {
         Refusal::UnknownDevice | Refusal::BadSignature => "; this device must be enrolled at the box",
         Refusal::WrongVersion => "; agent and box must be of versions that fit",
         Refusal::UnknownModel => "; device and box must have the same model bundle",
+        Refusal::NotAllowed => "; its entry in the box's roster must say may_send_models = true",
         _ => "",
     }
 }

@@ -16,10 +16,13 @@ use std::{
 };
 
 use adapters::{
-    config::CliConfig, face::face, images::ImagingProcess, input, json, process::Process, signals, text,
+    config::CliConfig, face::face, images::ImagingProcess, input, json, model, process::Process, signals,
+    text,
 };
-use application::{Named, NamedImage, Run, VaultExt, check_images, check_records, make_keys, revoke_keys};
-use arguments::{Arguments, Command, PasswordArguments, Sending};
+use application::{
+    Named, NamedImage, Run, VaultExt, check_images, check_records, make_keys, revoke_keys, send_model,
+};
+use arguments::{Arguments, Command, PasswordArguments, SendModelArguments, Sending};
 use clap::Parser;
 use domain::report::{JobReport, RunReport, Subject};
 use error::CliError;
@@ -59,6 +62,9 @@ struct Session<'a> {
 
 fn run(arguments: &Arguments) -> Result<(), CliError> {
     signals::end_on_signal()?;
+    if let Command::SendModel(send) = &arguments.command {
+        return send_signed_model(send, &arguments.log);
+    }
     let config = &arguments.command.common().config;
     let mut session = Session {
         arguments,
@@ -79,7 +85,23 @@ fn run(arguments: &Arguments) -> Result<(), CliError> {
             Ok(())
         }
         Command::RevokeKeys(revoke) => session.revoke_keys(revoke.patience()),
+        // Needs no vault and was carried out above.
+        Command::SendModel(_) => Ok(()),
     }
+}
+
+/// `send-model`: without the vault, whose keys have no part in it.
+fn send_signed_model(arguments: &SendModelArguments, log: &str) -> Result<(), CliError> {
+    let config = &arguments.common.config;
+    let places = CliConfig::read(config)?.places;
+    let model = model::read(config, &arguments.file)?;
+    let mut link: Process<LinkEvent> = Process::start("link", config, log)?;
+    let sent = send_model(&mut link, &mut *face(), &places, &model, arguments.patience())?;
+    link.tell(LinkCommand::Close)?;
+    if arguments.common.json {
+        return text::print(&format!("{:#}\n", json::sent_model(&model, &sent)));
+    }
+    text::print_result(&text::sent_model(&model, &sent, &places))
 }
 
 fn secret(source: &PasswordSource, prompt: &str) -> Result<Secret, CliError> {

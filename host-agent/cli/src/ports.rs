@@ -53,6 +53,8 @@ pub(crate) enum Activity {
     Keys,
     /// Uploading evaluation keys, in bytes.
     Upload,
+    /// Sending a model, in bytes.
+    Model,
     /// Waiting for answers, in items.
     Answers,
     /// Reading image files, in files.

@@ -2,12 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{
+    collections::BTreeMap,
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::{Mutex, MutexGuard, PoisonError},
 };
+
+use obscura_bundle::{Bundle, Meta, Root, manifest::SCHEME_TFHE_1};
+use obscura_protocol::identity::{Digest, Identity};
+use zeroize::Zeroizing;
 
 const CONFIG: &str = r#"
 site = "00000000000000000000000000000000"
@@ -73,7 +78,11 @@ fn said(output: &Output) -> String {
 #[test]
 fn help_documents_every_exit_code() {
     let place = Place::new();
-    for arguments in [vec!["--help"], vec!["record", "--help"], vec!["init", "--help"]] {
+    for arguments in [
+        vec!["--help"],
+        vec!["record", "--help"],
+        vec!["send-model", "--help"],
+    ] {
         let output = place.run(&arguments);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(code(&output), 0);
@@ -93,6 +102,8 @@ fn wrong_usage_is_exit_code_2() {
         vec!["record", "--input", "a.json", "--field", "a=1"],
         vec!["record", "--password-fd", "3", "--password-file", "f"],
         vec!["record", "--patience-s", "0"],
+        vec!["send-model"],
+        vec!["send-model", "a.obb", "b.obb"],
     ] {
         assert_eq!(code(&place.run(&arguments)), 2, "{arguments:?}");
     }
@@ -191,4 +202,75 @@ fn the_processes_end_with_the_command() {
     fs::write(place.path("bad.json"), "no").unwrap();
     place.run(&["record", "--input", "bad.json"]);
     assert!(Path::new(&marker).exists());
+}
+
+fn key(seed: u8) -> Identity {
+    Identity::from_seed(&Zeroizing::new([seed; 32]))
+}
+
+fn signed(seed: u8) -> Vec<u8> {
+    let meta = Meta {
+        model_id: "small".to_owned(),
+        version: "0.1.0".to_owned(),
+        security_counter: 7,
+        scheme: SCHEME_TFHE_1.to_owned(),
+        min_protocol: 1,
+    };
+    let files = BTreeMap::from([("card.md".to_owned(), b"card".to_vec())]);
+    Bundle::build(&meta, files).unwrap().sign(&[key(seed)])
+}
+
+/// Adds what the vault's section says of the root to a place, and a link that leaves a mark when it is started.
+fn trusts_key_1(place: &Place) -> PathBuf {
+    let root = Root::new(1, 1, vec![key(1).public()]).unwrap().to_bytes();
+    let section = format!(
+        "[vault]\nroot = \"root.bin\"\nroot_fingerprint = \"{}\"\n",
+        Digest::of(&root)
+    );
+    fs::write(place.path("agent.toml"), CONFIG.to_owned() + &section).unwrap();
+    fs::write(place.path("root.bin"), root).unwrap();
+    let mark = place.path("started");
+    place.stand_in(
+        "obscura-agent-link",
+        &format!("echo started > {}; exit 70", mark.display()),
+    );
+    mark
+}
+
+#[test]
+fn a_model_is_verified_before_anything_is_sent_and_without_a_vault() {
+    let place = Place::new();
+    let mark = trusts_key_1(&place);
+    let mut altered = signed(1);
+    *altered.last_mut().unwrap() ^= 1;
+    for bad in [signed(2), altered, b"no bundle".to_vec(), Vec::new()] {
+        fs::write(place.path("new.obb"), bad).unwrap();
+        let output = place.run(&["send-model", "new.obb"]);
+        assert_eq!(code(&output), 5, "{}", said(&output));
+        assert!(said(&output).contains("nothing was sent"), "{}", said(&output));
+        assert!(!mark.exists());
+    }
+    fs::write(place.path("new.obb"), signed(1)).unwrap();
+    assert_eq!(code(&place.run(&["send-model", "new.obb"])), 70, "the link fails");
+    assert!(mark.exists());
+}
+
+#[test]
+fn a_model_that_is_missing_and_a_root_that_is_not_the_pinned_one_are_told_apart() {
+    let place = Place::new();
+    let mark = trusts_key_1(&place);
+    let output = place.run(&["send-model", "missing.obb"]);
+    assert_eq!(code(&output), 2, "{}", said(&output));
+    assert!(
+        said(&output).contains("cannot read missing.obb"),
+        "{}",
+        said(&output)
+    );
+    fs::write(place.path("new.obb"), signed(2)).unwrap();
+    let other = Root::new(1, 1, vec![key(2).public()]).unwrap().to_bytes();
+    fs::write(place.path("root.bin"), other).unwrap();
+    let output = place.run(&["send-model", "new.obb"]);
+    assert_eq!(code(&output), 5, "{}", said(&output));
+    assert!(said(&output).contains("trusts"), "{}", said(&output));
+    assert!(!mark.exists());
 }

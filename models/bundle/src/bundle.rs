@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Largest bundle file: 64 MiB.
-pub const MAX_BUNDLE_BYTES: usize = 64 * 1024 * 1024;
+pub const MAX_BUNDLE_BYTES: usize = obscura_protocol::transfer::MAX_BUNDLE_BYTES as usize;
 
 /// Why a bundle was refused.
 #[derive(Debug, thiserror::Error)]

@@ -529,6 +529,11 @@ pub enum LinkCommand {
         /// The evaluation key object.
         object: ObjectHeader,
     },
+    /// Sends this signed model to the box, which uses it from its next start.
+    SendModel {
+        /// The bundle.
+        object: ObjectHeader,
+    },
     /// The chunk the link asked for.
     Chunk {
         /// The object.
@@ -600,7 +605,7 @@ pub enum LinkEvent {
     },
     /// The box has the keys from before.
     KeysFound,
-    /// Part of the keys is at the box.
+    /// Part of the keys, or of the model, is at the box.
     Uploading {
         /// Bytes there or on the way.
         done_bytes: u64,
@@ -618,6 +623,18 @@ pub enum LinkEvent {
     KeysStored {
         /// Bytes sent for it in this run.
         sent_bytes: u64,
+    },
+    /// The box has the model now and uses it from its next start.
+    ModelStored {
+        /// Bytes sent for it in this run.
+        sent_bytes: u64,
+    },
+    /// The box is of a release that cannot do what is wanted.
+    BoxTooOld {
+        /// Protocol version it speaks.
+        speaks: u16,
+        /// Protocol version that is needed.
+        needs: u16,
     },
     /// The box took the ticket; the items were sent.
     Sent {

@@ -18,9 +18,10 @@ fn object_header() -> impl Strategy<Value = ObjectHeader> {
         any::<u64>(),
         any::<[u8; 16]>(),
         any::<[u8; 32]>(),
+        proptest::sample::select(vec![ObjectKind::EvaluationKeys, ObjectKind::Bundle]),
     )
-        .prop_map(|(digest, len_bytes, client, parameters)| ObjectHeader {
-            kind: ObjectKind::EvaluationKeys,
+        .prop_map(|(digest, len_bytes, client, parameters, kind)| ObjectHeader {
+            kind,
             digest: Digest(digest),
             len_bytes,
             client: ClientId(client),
@@ -102,6 +103,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
         Refusal::Busy,
         Refusal::Internal,
         Refusal::Overdue,
+        Refusal::NotAllowed,
     ])
 }
 

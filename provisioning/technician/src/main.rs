@@ -66,6 +66,9 @@ enum Verb {
         /// Name of the device: a-z, 0-9 and '-', at most 32 characters.
         #[arg(long)]
         name: PeerName,
+        /// Let the device send signed models to the box.
+        #[arg(long)]
+        may_send_models: bool,
     },
     /// Prints who is in a site, with the fingerprints to compare.
     #[command(after_help = EXIT_CODES)]
@@ -147,8 +150,13 @@ fn run(verb: Verb) -> Result<String, Failure> {
             new_site::new_site(&plan, &store, &RcgenAuthorities, &OsEntropy)?;
             Ok(next_steps(&dir, &device) + &show(&store)?.to_text())
         }
-        Verb::AddDevice { site, name } => {
-            let member = add_device(&name, &SiteFolder::new(&site), &RcgenAuthorities, &OsEntropy)?;
+        Verb::AddDevice {
+            site,
+            name,
+            may_send_models,
+        } => {
+            let store = SiteFolder::new(&site);
+            let member = add_device(&name, may_send_models, &store, &RcgenAuthorities, &OsEntropy)?;
             Ok(format!(
                 "device {name} added\n  envelope key    {}\n  its folder      {}\n\
                  Restart the box so that it reads the new roster.\n",

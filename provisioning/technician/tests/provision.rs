@@ -208,6 +208,28 @@ fn a_device_is_added_once_and_listed() {
 }
 
 #[test]
+fn a_device_may_send_models_only_when_that_was_asked_for() {
+    let bench = Bench::new();
+    bench.new_site();
+    let add = |more: &[&str]| {
+        let output = bench.provision(&[&["add-device", "--site", "site"], more].concat());
+        assert!(output.status.success(), "{}", said(&output));
+    };
+    add(&["--name", "device-2", "--may-send-models"]);
+    add(&["--name", "device-3"]);
+    let roster = fs::read_to_string(bench.site().join("box/roster.toml")).unwrap();
+    let allowed: Vec<&str> = roster
+        .lines()
+        .filter(|line| line.starts_with("may_send_models"))
+        .collect();
+    let (no, yes) = ("may_send_models = false", "may_send_models = true");
+    assert_eq!(allowed, [no, yes, no]);
+    let shown = said(&bench.provision(&["show", "--site", "site"]));
+    assert!(shown.contains("device device-2 (may send models)\n"), "{shown}");
+    assert!(shown.contains("device device-3\n"), "{shown}");
+}
+
+#[test]
 fn a_device_whose_roster_entry_was_not_written_is_completed() {
     let bench = Bench::new();
     bench.new_site();

@@ -48,6 +48,7 @@ pub(crate) fn client_of(change: &StoreChange) -> ClientId {
         | StoreChange::Persist { client, .. }
         | StoreChange::MarkConforming { client }
         | StoreChange::Touch { client }
+        | StoreChange::Deliver { client, .. }
         | StoreChange::Remove { client } => *client,
     }
 }
@@ -92,7 +93,7 @@ impl Disk {
                 self.files.insert(object.client, file);
                 true
             }
-            StoreChange::Remove { client } => {
+            StoreChange::Remove { client } | StoreChange::Deliver { client, .. } => {
                 self.files.remove(&client);
                 true
             }

@@ -111,6 +111,7 @@ impl World {
             site: SITE,
             own_name: name(BOX),
             roster: Roster(roster.collect()),
+            model_senders: BTreeSet::new(),
             store_quota_bytes: 16 << 20,
             max_clients_per_device: 2,
             max_jobs_per_device: u32::try_from(MAX_JOBS).unwrap_or(u32::MAX),
@@ -236,7 +237,8 @@ impl World {
                 self.gate.answered.insert((job, item));
             }
             Effect::Note(Note::Refused { .. } | Note::ItemDead { .. }) => self.gate.refused += 1,
-            Effect::Ready(_) | Effect::Note(_) => {}
+            // No device here may send bundles, so none is hashed.
+            Effect::Ready(_) | Effect::Note(_) | Effect::Hash { .. } => {}
         }
     }
 
@@ -248,6 +250,7 @@ impl World {
             StoreChange::Persist { .. } => "Persist",
             StoreChange::MarkConforming { .. } => "Conforming",
             StoreChange::Touch { .. } => "Touch",
+            StoreChange::Deliver { .. } => "Deliver",
             StoreChange::Remove { .. } => "Remove",
         };
         self.note(0, "stores", kind, short(&client.0));

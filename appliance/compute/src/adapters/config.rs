@@ -18,6 +18,8 @@ struct File {
     _name: PeerName,
     #[serde(default = "default_runtime_dir")]
     runtime_dir: PathBuf,
+    #[serde(rename = "incoming_dir")]
+    _incoming_dir: Option<IgnoredAny>,
     #[serde(default)]
     compute: Section,
     #[serde(rename = "broker")]

@@ -1,7 +1,7 @@
 //! The gate's part of `box.toml`, and the files it names.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,7 +12,8 @@ use obscura_carrier::{
     serial::{End, MIN_BAUD, PortName, SerialOptions},
 };
 use obscura_process::{
-    ConfigError, check_range, default_runtime_dir, from_hex, read, read_bounded, read_identity, resolve,
+    ConfigError, check_range, default_incoming_dir, default_runtime_dir, from_hex, read, read_bounded,
+    read_identity, resolve,
 };
 use obscura_protocol::{
     envelope::MAX_ENVELOPE_BYTES,
@@ -43,6 +44,8 @@ struct File {
     name: PeerName,
     #[serde(default = "default_runtime_dir")]
     runtime_dir: PathBuf,
+    #[serde(default = "default_incoming_dir")]
+    incoming_dir: PathBuf,
     broker: Option<Broker>,
     serial: Option<Serial>,
     gate: Section,
@@ -141,6 +144,8 @@ struct Device {
     envelope_public_key: PublicKey,
     #[serde(default = "enabled")]
     enabled: bool,
+    #[serde(default)]
+    may_send_models: bool,
 }
 
 fn enabled() -> bool {
@@ -154,6 +159,8 @@ pub struct Setup {
     pub runtime_dir: PathBuf,
     /// Folder of the evaluation keys.
     pub store_dir: PathBuf,
+    /// Folder of models that wait for the next start.
+    pub incoming_dir: PathBuf,
     /// Names, roster and limits.
     pub settings: Settings,
     /// The key that signs envelopes.
@@ -219,13 +226,16 @@ pub fn load(path: &Path) -> Result<Setup, ConfigError> {
         let problem = "[broker] or [serial] is needed: there is no way for a device to reach the box";
         return Err(combination(path, problem));
     }
+    let (roster, model_senders) = roster(&resolve(path, &section.roster))?;
     Ok(Setup {
         runtime_dir: resolve(path, &file.runtime_dir),
         store_dir: resolve(path, &section.store_dir),
+        incoming_dir: resolve(path, &file.incoming_dir),
         settings: Settings {
             site: file.site,
             own_name: file.name,
-            roster: roster(&resolve(path, &section.roster))?,
+            roster,
+            model_senders,
             store_quota_bytes: section.store_quota_mib * 1024 * 1024,
             max_clients_per_device: MAX_CLIENTS_PER_DEVICE,
             max_jobs_per_device: u32::try_from(section.max_jobs_per_device).unwrap_or(u32::MAX),
@@ -287,18 +297,22 @@ fn serial(path: &Path, section: &Serial) -> Result<SerialOptions, ConfigError> {
     })
 }
 
-/// The enabled devices. A name listed twice keeps its last key.
-fn roster(path: &Path) -> Result<Roster, ConfigError> {
+/// The enabled devices, and those of them that may send models. A name listed twice keeps its last entry.
+fn roster(path: &Path) -> Result<(Roster, BTreeSet<PeerName>), ConfigError> {
     let file: RosterFile = read(path)?;
-    let mut devices = BTreeMap::new();
+    let (mut devices, mut model_senders) = (BTreeMap::new(), BTreeSet::new());
     for device in file.device {
+        model_senders.remove(&device.name);
         if device.enabled {
+            if device.may_send_models {
+                model_senders.insert(device.name.clone());
+            }
             devices.insert(device.name, device.envelope_public_key);
         } else {
             devices.remove(&device.name);
         }
     }
-    Ok(Roster(devices))
+    Ok((Roster(devices), model_senders))
 }
 
 #[cfg(test)]
@@ -373,6 +387,24 @@ mod tests {
     }
 
     #[test]
+    fn a_device_may_send_models_only_where_its_last_entry_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("roster.toml");
+        let key = "0a".repeat(32);
+        let device = |name: &str, more: &str| {
+            format!("[[device]]\nname = \"{name}\"\nenvelope_public_key = \"{key}\"\n{more}\n")
+        };
+        let text = device("a", "")
+            + &device("b", "may_send_models = true")
+            + &device("c", "may_send_models = true\nenabled = false")
+            + &device("d", "may_send_models = true")
+            + &device("d", "");
+        std::fs::write(&path, text).unwrap();
+        let senders: Vec<_> = roster(&path).unwrap().1.into_iter().collect();
+        assert_eq!(senders.iter().map(PeerName::as_str).collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
     fn a_disabled_device_is_not_in_the_roster() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("roster.toml");
@@ -382,7 +414,7 @@ mod tests {
         };
         let text = device("a", "") + &device("b", "enabled = false") + &device("c", "enabled = true");
         std::fs::write(&path, text).unwrap();
-        let names: Vec<_> = roster(&path).unwrap().0.into_keys().collect();
+        let names: Vec<_> = roster(&path).unwrap().0.0.into_keys().collect();
         assert_eq!(names.iter().map(PeerName::as_str).collect::<Vec<_>>(), ["a", "c"]);
         std::fs::write(&path, device("Bad Name", "")).unwrap();
         assert!(roster(&path).unwrap_err().to_string().contains("roster.toml"));

@@ -93,6 +93,17 @@ fn write(note: &Note) {
         Note::KeysRemoved { device, client } => {
             tracing::info!(%device, client = %format_args!("{client:.8}"), "keys removed");
         }
+        Note::BundleStored {
+            device,
+            object,
+            len_bytes,
+        } => {
+            let object = format_args!("{object:.16}");
+            tracing::info!(%device, %object, len_bytes, "model bundle waits for the next start");
+        }
+        Note::BundleDropped { device, object } => {
+            tracing::info!(%device, object = %format_args!("{object:.16}"), "model bundle dropped");
+        }
         Note::JobAccepted { device, job, items } => {
             tracing::info!(%device, job = %format_args!("{job:.8}"), items, "job accepted");
         }

@@ -4,6 +4,7 @@ mod compute;
 mod config;
 mod disk;
 mod entropy;
+mod hash;
 mod intake;
 mod log;
 mod outbox;

@@ -16,6 +16,7 @@ use super::{
     Setup,
     compute::{self, Command},
     entropy::SystemEntropy,
+    hash,
     intake::{Closed, Input, Intake, NoRoom},
     log::Log,
     outbox::{Handed, Outbox},
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::{
     application::Gate,
-    ports::{Effect, Event},
+    ports::{Effect, Event, StoreChange},
 };
 
 /// How often the state machine hears that time passes.
@@ -61,7 +62,7 @@ pub fn run(setup: Setup) -> Result<(), RunError> {
         path: setup.store_dir.clone(),
         source,
     };
-    let store = Store::open(setup.store_dir.clone()).map_err(device_store)?;
+    let store = Store::open(setup.store_dir.clone(), setup.incoming_dir).map_err(device_store)?;
     let stored = store.scan().map_err(device_store)?;
     tracing::info!(objects = stored.len(), "store opened");
     let ready = ReadyFile(setup.runtime_dir.join(READY_FILE));
@@ -74,8 +75,8 @@ pub fn run(setup: Setup) -> Result<(), RunError> {
     })
     .map_err(RunError::DeviceThread)?;
     let socket = setup.runtime_dir.join(COMPUTE_SOCKET);
-    let commands =
-        compute::start(socket, setup.store_dir, Arc::clone(&intake)).map_err(RunError::DeviceThread)?;
+    let commands = compute::start(socket, setup.store_dir.clone(), Arc::clone(&intake));
+    let commands = commands.map_err(RunError::DeviceThread)?;
     let mut carriers = Vec::new();
     for (carrier, options) in setup.carriers.iter().enumerate() {
         carriers.push(connect(carrier, options, &intake)?);
@@ -86,6 +87,7 @@ pub fn run(setup: Setup) -> Result<(), RunError> {
         store,
         carriers,
         commands,
+        hasher: hash::Hasher::new(setup.store_dir, Arc::clone(&intake)),
         connection: 0,
         ready,
         log: Log::default(),
@@ -214,6 +216,7 @@ struct Host {
     store: Store,
     carriers: Vec<Carrier>,
     commands: mpsc::Sender<Command>,
+    hasher: hash::Hasher,
     /// Compute's connection that tasks are meant for.
     connection: u64,
     ready: ReadyFile,
@@ -291,24 +294,32 @@ impl Host {
     }
 
     fn feed(&mut self, event: Event) {
-        let mut failures = Vec::new();
+        let mut following = Vec::new();
         for effect in self.gate.handle(Instant::now(), event) {
-            self.carry_out(effect, &mut failures);
+            self.carry_out(effect, &mut following);
         }
-        for failure in failures {
-            self.feed(failure);
+        for event in following {
+            self.feed(event);
         }
     }
 
-    fn carry_out(&mut self, effect: Effect, failures: &mut Vec<Event>) {
+    fn carry_out(&mut self, effect: Effect, following: &mut Vec<Event>) {
         match effect {
             Effect::Publish { device, bytes } => self.send(&device, bytes),
             Effect::Store(change) => {
-                if let Err((client, error)) = self.store.apply(change) {
-                    tracing::error!(%error, "the key store failed");
-                    failures.push(Event::StoreFailed { client });
+                let delivered = match &change {
+                    StoreChange::Deliver { client, .. } => Some(Event::Delivered { client: *client }),
+                    _ => None,
+                };
+                match self.store.apply(change) {
+                    Ok(()) => following.extend(delivered),
+                    Err((client, error)) => {
+                        tracing::error!(%error, "the key store failed");
+                        following.push(Event::StoreFailed { client });
+                    }
                 }
             }
+            Effect::Hash { client } => following.extend(self.hasher.start(client)),
             Effect::Compute(task) => {
                 let connection = self.connection;
                 // The thread lives as long as its inputs do, that is, as this loop.

@@ -1,4 +1,7 @@
-//! Evaluation keys on disk: one folder per client with header, data, bitmap and a mark of conformance.
+//! Objects on disk: one folder per client with header, data, bitmap and a mark of conformance.
+//!
+//! Whole bundles leave it for the folder of incoming models, which is on the same file system: there the trust
+//! process finds them at its next start.
 //!
 //! Invariant: the bitmap never claims a chunk whose bytes are not durable. A folder appears under its name
 //! only with a complete header, so whatever a power cut leaves is either usable or swept away at start.
@@ -41,6 +44,8 @@ struct Header {
 #[derive(Debug)]
 pub(super) struct Store {
     folder: PathBuf,
+    /// Where whole bundles go.
+    incoming: PathBuf,
     disk: Disk,
     /// Clients with a failed change: nothing more is recorded for them, so that no bitmap runs ahead of
     /// its data.
@@ -48,15 +53,17 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Opens the store in `folder`, making it if needed.
-    pub(super) fn open(folder: PathBuf) -> io::Result<Self> {
-        Self::on(Disk::default(), folder)
+    /// Opens the store in `folder`, which hands bundles over to `incoming`, making both if needed.
+    pub(super) fn open(folder: PathBuf, incoming: PathBuf) -> io::Result<Self> {
+        Self::on(Disk::default(), folder, incoming)
     }
 
-    fn on(disk: Disk, folder: PathBuf) -> io::Result<Self> {
+    fn on(disk: Disk, folder: PathBuf, incoming: PathBuf) -> io::Result<Self> {
         disk.create_folder(&folder)?;
+        disk.create_folder(&incoming)?;
         Ok(Self {
             folder,
+            incoming,
             disk,
             broken: BTreeSet::new(),
         })
@@ -117,17 +124,27 @@ impl Store {
             StoreChange::Touch { client } => {
                 File::open(file(&client, HEADER))?.set_modified(SystemTime::now())
             }
-            StoreChange::Remove { client } => {
-                // Out of sight first: a half-deleted folder must not look like an object.
-                let (from, gone) = (self.object(&client), self.fresh(&client));
-                self.disk.remove_folder(&gone)?;
-                match self.disk.rename(&from, &gone) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                    done => done?,
-                }
-                self.disk.remove_folder(&gone)
+            StoreChange::Deliver { client, digest } => {
+                let data = file(&client, DATA);
+                self.disk.sync(&data)?;
+                self.disk
+                    .rename(&data, &self.incoming.join(format!("{digest}.obb")))?;
+                // Without its data the folder is swept away at the next start, should the power go here.
+                self.remove(&client)
             }
+            StoreChange::Remove { client } => self.remove(&client),
         }
+    }
+
+    fn remove(&self, client: &ClientId) -> io::Result<()> {
+        // Out of sight first: a half-deleted folder must not look like an object.
+        let (from, gone) = (self.object(client), self.fresh(client));
+        self.disk.remove_folder(&gone)?;
+        match self.disk.rename(&from, &gone) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            done => done?,
+        }
+        self.disk.remove_folder(&gone)
     }
 
     fn object(&self, client: &ClientId) -> PathBuf {
@@ -167,6 +184,7 @@ fn client_of(change: &StoreChange) -> ClientId {
         | StoreChange::Persist { client, .. }
         | StoreChange::MarkConforming { client }
         | StoreChange::Touch { client }
+        | StoreChange::Deliver { client, .. }
         | StoreChange::Remove { client } => *client,
     }
 }

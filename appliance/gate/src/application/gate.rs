@@ -1,7 +1,7 @@
 //! The state machine: what comes in, who may say it, and what goes out.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -10,7 +10,7 @@ use obscura_protocol::{
     CURRENT_VERSION, MIN_VERSION,
     codec::DecodeError,
     envelope::{self, Header, Verified},
-    identity::{Identity, JobId, PeerName, SessionId},
+    identity::{Digest, Identity, JobId, PeerName, SessionId},
     message::{BoxMessage, DeviceMessage, Lane, ModelOffer, Refusal},
     session,
 };
@@ -75,6 +75,8 @@ pub struct Gate {
     entropy: Box<dyn Entropy>,
     pub(super) peers: BTreeMap<PeerName, Peer>,
     pub(super) keys: Keys,
+    /// Bundles handed over since this process started.
+    pub(super) delivered: BTreeMap<PeerName, BTreeSet<Digest>>,
     pub(super) jobs: Jobs,
     pub(super) work: Work,
     /// When the present event happened.
@@ -100,6 +102,7 @@ impl Gate {
         let now = Instant::now();
         Self {
             keys: Keys::new(stored, now),
+            delivered: BTreeMap::new(),
             settings,
             identity,
             entropy,
@@ -136,6 +139,8 @@ impl Gate {
             Event::StoreFailed { client } => self.store_failed(client),
             Event::Dropped { device, from, to } => self.dropped(&device, from, to),
             Event::Ending => {}
+            Event::Hashed { client, digest } => self.hashed(client, digest),
+            Event::Delivered { client } => self.handed_over(client),
             Event::Tick => {
                 self.save_slow_uploads();
                 self.drop_expired();

@@ -1,4 +1,5 @@
-//! Which evaluation keys are in the store, whose they are, and which must go when space is short.
+//! Which evaluation keys and half-sent bundles are in the store, whose they are, and which must go when space is
+//! short.
 
 use std::{
     collections::BTreeMap,
@@ -7,7 +8,7 @@ use std::{
 
 use obscura_protocol::{
     identity::{ClientId, Digest, PeerName},
-    transfer::{ObjectHeader, Receiver},
+    transfer::{ObjectHeader, ObjectKind, Receiver},
 };
 
 use crate::ports::StoredObject;
@@ -17,9 +18,9 @@ use crate::ports::StoredObject;
 pub(super) enum State {
     /// Chunks are missing.
     Receiving,
-    /// Complete; compute checks it.
+    /// Complete; compute checks the keys, or the bundle is hashed and moved.
     Checking,
-    /// Complete and conforming.
+    /// Complete and conforming; a bundle leaves the store instead.
     Stored,
 }
 
@@ -98,16 +99,29 @@ impl Keys {
         expired.map(|(client, _)| *client).collect()
     }
 
-    /// Everything of one device.
+    /// All evaluation keys of one device.
     pub(super) fn of(&self, device: &PeerName) -> Vec<ClientId> {
-        let own = self.objects.iter().filter(|(_, object)| object.device == *device);
-        own.map(|(client, _)| *client).collect()
+        self.clients(|object| object.device == *device && !object.is_bundle())
+    }
+
+    /// The bundles one device is sending.
+    pub(super) fn bundles_of(&self, device: &PeerName) -> Vec<ClientId> {
+        self.clients(|object| object.device == *device && object.is_bundle())
     }
 
     /// Everything of devices for which `belongs` does not hold.
     pub(super) fn of_others(&self, belongs: impl Fn(&PeerName) -> bool) -> Vec<ClientId> {
-        let others = self.objects.iter().filter(|(_, object)| !belongs(&object.device));
-        others.map(|(client, _)| *client).collect()
+        self.clients(|object| !belongs(&object.device))
+    }
+
+    /// The bundles of devices for which `may_send` does not hold.
+    pub(super) fn bundles_of_others(&self, may_send: impl Fn(&PeerName) -> bool) -> Vec<ClientId> {
+        self.clients(|object| object.is_bundle() && !may_send(&object.device))
+    }
+
+    fn clients(&self, which: impl Fn(&KeyObject) -> bool) -> Vec<ClientId> {
+        let chosen = self.objects.iter().filter(|(_, object)| which(object));
+        chosen.map(|(client, _)| *client).collect()
     }
 
     pub(super) fn find(&self, client: &ClientId) -> Option<&KeyObject> {
@@ -139,12 +153,12 @@ impl Keys {
         right.then_some(object)
     }
 
-    /// Objects compute must check, for after it came back.
+    /// Keys compute must check, for after it came back.
     pub(super) fn checking(&self) -> impl Iterator<Item = ClientId> {
         let checking = self
             .objects
             .iter()
-            .filter(|(_, object)| object.state == State::Checking);
+            .filter(|(_, object)| object.state == State::Checking && !object.is_bundle());
         checking.map(|(client, _)| *client)
     }
 
@@ -157,7 +171,7 @@ impl Keys {
     }
 
     /// Which of the device's own objects must go, oldest first, so that one of `len_bytes` fits; `None`
-    /// when even that is not enough. Objects of other devices never go.
+    /// when even that is not enough. Objects of other devices never go, and bundles are not counted.
     pub(super) fn evictions(
         &self,
         device: &PeerName,
@@ -166,19 +180,10 @@ impl Keys {
         max_per_device: usize,
         in_use: impl Fn(&ClientId) -> bool,
     ) -> Option<Vec<ClientId>> {
-        let mut used: u64 = self
-            .objects
-            .values()
-            .map(|object| object.header().len_bytes)
-            .sum();
-        let mut count = self
-            .objects
-            .values()
-            .filter(|object| object.device == *device)
-            .count();
+        let mut used: u64 = self.keys().map(|(_, object)| object.header().len_bytes).sum();
+        let mut count = self.of(device).len();
         let mut own: Vec<_> = self
-            .objects
-            .iter()
+            .keys()
             .filter(|(client, object)| {
                 object.device == *device && object.state != State::Checking && !in_use(client)
             })
@@ -194,11 +199,19 @@ impl Keys {
         }
         Some(evicted)
     }
+
+    fn keys(&self) -> impl Iterator<Item = (&ClientId, &KeyObject)> {
+        self.objects.iter().filter(|(_, object)| !object.is_bundle())
+    }
 }
 
 impl KeyObject {
     pub(super) fn header(&self) -> &ObjectHeader {
         self.receiver.header()
+    }
+
+    pub(super) fn is_bundle(&self) -> bool {
+        self.header().kind == ObjectKind::Bundle
     }
 
     /// The bitmap, which is made durable now.

@@ -1,5 +1,6 @@
 //! The gate's state machine.
 
+mod bundles;
 mod gate;
 mod jobs;
 mod keys;

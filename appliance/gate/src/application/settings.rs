@@ -1,6 +1,9 @@
 //! What the gate is told at start.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use obscura_protocol::{
     identity::{PeerName, PublicKey, SiteId},
@@ -24,6 +27,8 @@ pub struct Settings {
     pub own_name: PeerName,
     /// The devices that may speak.
     pub roster: Roster,
+    /// Those of them that may send models.
+    pub model_senders: BTreeSet<PeerName>,
     /// Space for evaluation keys, bytes.
     pub store_quota_bytes: u64,
     /// Sets of evaluation keys one device may keep.

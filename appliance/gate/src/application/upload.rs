@@ -1,15 +1,16 @@
-//! Key status, offers and chunks.
+//! Key status, offers and chunks: how objects of every kind arrive, and what is particular to keys.
 
 use obscura_protocol::{
     identity::{ClientId, Digest, PeerName},
     message::{BoxMessage, KeyState, Refusal},
-    transfer::{Arrival, ObjectHeader, Receiver},
+    transfer::{Arrival, BUNDLES_SINCE, ObjectHeader, ObjectKind, Receiver},
 };
 
 use super::{
     Gate,
     gate::Reject,
     keys::{KeyObject, State},
+    peers::Peer,
 };
 use crate::ports::{Effect, Note, Stop, StoreChange, Task};
 
@@ -20,7 +21,11 @@ const PERSIST_TICKS: u32 = 5;
 
 impl Gate {
     /// The object filed under `client`, if it belongs to `device`.
-    fn own_object(&self, device: &PeerName, client: &ClientId) -> Result<Option<&KeyObject>, Refusal> {
+    pub(super) fn own_object(
+        &self,
+        device: &PeerName,
+        client: &ClientId,
+    ) -> Result<Option<&KeyObject>, Refusal> {
         match self.keys.find(client) {
             Some(object) if object.device != *device => Err(Refusal::UnknownKey),
             object => Ok(object),
@@ -44,6 +49,16 @@ impl Gate {
     }
 
     pub(super) fn offer(&mut self, device: &PeerName, object: ObjectHeader) -> Result<(), Reject> {
+        let version = self.peers.get(device).map_or(0, Peer::version);
+        match object.kind {
+            ObjectKind::EvaluationKeys => self.offer_keys(device, object),
+            ObjectKind::Bundle if version >= BUNDLES_SINCE => self.offer_bundle(device, object),
+            // In an earlier version the message does not exist.
+            _ => Err(Refusal::Malformed.into()),
+        }
+    }
+
+    fn offer_keys(&mut self, device: &PeerName, object: ObjectHeader) -> Result<(), Reject> {
         let known = self.own_object(device, &object.client)?;
         let same = known.is_some_and(|known| *known.header() == object);
         if same {
@@ -62,9 +77,16 @@ impl Gate {
             if state == State::Checking || self.jobs.uses(&object.client) {
                 return Err(Refusal::Busy.into());
             }
-            self.remove_keys(&object.client);
+            self.remove_object(&object.client);
         }
         self.make_room(device, object.len_bytes)?;
+        self.begin(device, receiver);
+        Ok(())
+    }
+
+    /// Makes room for an object in the store and asks for its first chunks.
+    pub(super) fn begin(&mut self, device: &PeerName, receiver: Receiver) {
+        let object = *receiver.header();
         self.keys
             .insert(device.clone(), receiver, State::Receiving, self.now);
         let device_name = device.clone();
@@ -73,7 +95,6 @@ impl Gate {
             object,
         }));
         self.resume(device, &object.client);
-        Ok(())
     }
 
     fn make_room(&mut self, device: &PeerName, len_bytes: u64) -> Result<(), Refusal> {
@@ -84,13 +105,13 @@ impl Gate {
         let in_use = |client: &ClientId| self.jobs.uses(client);
         let evicted = self.keys.evictions(device, len_bytes, quota, max, in_use);
         for client in evicted.ok_or(Refusal::Busy)? {
-            self.remove_keys(&client);
+            self.remove_object(&client);
         }
         Ok(())
     }
 
     /// Goes on with an object that was offered: says it is stored, checks it, or asks for what is missing.
-    fn resume(&mut self, device: &PeerName, client: &ClientId) {
+    pub(super) fn resume(&mut self, device: &PeerName, client: &ClientId) {
         let Some(object) = self.keys.find_mut(client) else {
             return;
         };
@@ -178,12 +199,16 @@ impl Gate {
     fn check(&mut self, client: &ClientId) {
         if let Some(object) = self.keys.find_mut(client) {
             object.state = State::Checking;
-            self.work.check(*client);
+            if object.is_bundle() {
+                self.effects.push(Effect::Hash { client: *client });
+            } else {
+                self.work.check(*client);
+            }
         }
     }
 
     /// Forgets uploads nobody goes on with, keys nobody has used for long, and those of devices that do not
-    /// belong here any more.
+    /// belong here, or may not send such a thing, any more.
     pub(super) fn drop_expired(&mut self) {
         let settings = &self.settings;
         let (unfinished, unused) = (settings.max_unfinished, settings.max_unused);
@@ -193,8 +218,12 @@ impl Gate {
             self.keys
                 .of_others(|device| settings.roster.0.contains_key(device)),
         );
+        gone.extend(
+            self.keys
+                .bundles_of_others(|device| settings.model_senders.contains(device)),
+        );
         for client in gone {
-            self.remove_keys(&client);
+            self.remove_object(&client);
         }
     }
 
@@ -206,20 +235,27 @@ impl Gate {
                 self.jobs.remove(&owner, job);
                 self.withdraw(&owner, job, Stop::Withdrawn);
             }
-            self.remove_keys(client);
+            self.remove_object(client);
         }
         let objects = u32::try_from(gone.len()).unwrap_or(u32::MAX);
         self.send(device, &BoxMessage::Revoked { objects });
     }
 
-    /// Forgets keys and everything that needs them.
-    pub(super) fn remove_keys(&mut self, client: &ClientId) {
+    /// Forgets an object; keys in memory, too.
+    pub(super) fn remove_object(&mut self, client: &ClientId) {
         let Some(object) = self.keys.remove(client) else {
             return;
         };
         self.effects
             .push(Effect::Store(StoreChange::Remove { client: *client }));
         let fingerprint = object.header().digest;
+        if object.is_bundle() {
+            self.note(Note::BundleDropped {
+                device: object.device,
+                object: fingerprint,
+            });
+            return;
+        }
         self.effects.push(Effect::Compute(Task::Forget { fingerprint }));
         self.note(Note::KeysRemoved {
             device: object.device,
@@ -232,7 +268,7 @@ impl Gate {
             return;
         };
         let device = object.device.clone();
-        self.remove_keys(&client);
+        self.remove_object(&client);
         self.refuse(&device, 0, Refusal::Internal.into());
     }
 }

@@ -403,7 +403,7 @@ impl Gate {
             self.work.drop_job(&owner, job);
             self.refuse(&owner, 0, Reject::of(Refusal::UnknownKey, job));
         }
-        self.remove_keys(&client);
+        self.remove_object(&client);
         if fresh {
             self.refuse(&device, 0, code.into());
         }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use obscura_bundle::{MAX_ROOT_BYTES, Root, RootError};
 use obscura_process::{
-    ConfigError, default_runtime_dir, from_hex, read, read_bounded, read_identity, resolve,
+    ConfigError, default_incoming_dir, default_runtime_dir, from_hex, read, read_bounded, read_identity,
+    resolve,
 };
 use obscura_protocol::identity::{Digest, Identity, PeerName, SiteId};
 use serde::{Deserialize, de::IgnoredAny};
@@ -17,6 +18,8 @@ struct File {
     name: PeerName,
     #[serde(default = "default_runtime_dir")]
     runtime_dir: PathBuf,
+    #[serde(default = "default_incoming_dir")]
+    incoming_dir: PathBuf,
     trust: Section,
     #[serde(rename = "broker")]
     _broker: Option<IgnoredAny>,
@@ -52,6 +55,8 @@ pub struct Setup {
     pub runtime_dir: PathBuf,
     /// Folder of the bundles.
     pub model_dir: PathBuf,
+    /// Folder of bundles that came over a carrier.
+    pub incoming_dir: PathBuf,
     /// The pinned root.
     pub root: Root,
     /// The key that signs receipts.
@@ -109,6 +114,7 @@ pub fn load(path: &Path) -> Result<Setup, SetupError> {
         box_name: file.name,
         runtime_dir: resolve(path, &file.runtime_dir),
         model_dir: resolve(path, &file.trust.model_dir),
+        incoming_dir: resolve(path, &file.incoming_dir),
         root,
         receipt_key: read_identity(&resolve(path, &file.trust.receipt_key))?,
     })

@@ -1,11 +1,13 @@
 //! Boot: every candidate bundle is verified under the root, or refused with a reason in the log.
 
+use std::path::Path;
+
 use obscura_bundle::{Bundle, BundleError, MAX_BUNDLE_BYTES, Root, Verified};
 use obscura_protocol::CURRENT_VERSION;
 
 use crate::{
     domain::{Entry, NotShelved, Shelf},
-    ports::{BundleSource, Found},
+    ports::BundleSource,
 };
 
 /// A bundle whose signatures held.
@@ -47,11 +49,10 @@ enum Refused {
 /// The source cannot be listed. A single bad bundle is no error: it is logged and left out.
 pub fn boot(source: &dyn BundleSource, root: &Root) -> std::io::Result<Shelf<VerifiedBundle>> {
     let mut shelf = Shelf::new(CURRENT_VERSION);
-    for found in source.bundles(MAX_BUNDLE_BYTES)? {
-        let origin = found.origin.display().to_string();
-        if let Err(error) = admit(found, root, &mut shelf) {
+    for origin in source.candidates()? {
+        if let Err(error) = admit(source, &origin, root, &mut shelf) {
             tracing::error!(
-                bundle = origin,
+                bundle = %origin.display(),
                 error = &error as &dyn std::error::Error,
                 "bundle refused"
             );
@@ -63,9 +64,14 @@ pub fn boot(source: &dyn BundleSource, root: &Root) -> std::io::Result<Shelf<Ver
     Ok(shelf)
 }
 
-fn admit(found: Found, root: &Root, shelf: &mut Shelf<VerifiedBundle>) -> Result<(), Refused> {
-    let origin = found.origin;
-    let bundle = VerifiedBundle(obscura_bundle::verify(&found.bytes?, root)?);
+fn admit(
+    source: &dyn BundleSource,
+    origin: &Path,
+    root: &Root,
+    shelf: &mut Shelf<VerifiedBundle>,
+) -> Result<(), Refused> {
+    let bytes = source.read(origin, MAX_BUNDLE_BYTES)?;
+    let bundle = VerifiedBundle(obscura_bundle::verify(&bytes, root)?);
     let (model, counter) = (bundle.model_id().to_owned(), bundle.security_counter());
     if let Some(older) = shelf.add(bundle)? {
         tracing::info!(

@@ -95,27 +95,29 @@ impl Service {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, io, path::PathBuf};
+    use std::{
+        collections::BTreeMap,
+        io,
+        path::{Path, PathBuf},
+    };
 
     use obscura_bundle::{Bundle, Meta, Root};
     use obscura_protocol::identity::JobId;
     use zeroize::Zeroizing;
 
     use super::*;
-    use crate::{
-        application::boot,
-        ports::{BundleSource, Found},
-    };
+    use crate::{application::boot, ports::BundleSource};
 
     struct MemBundles(Vec<Vec<u8>>);
 
     impl BundleSource for MemBundles {
-        fn bundles(&self, _max_bytes: usize) -> io::Result<Vec<Found>> {
-            let found = |(n, bytes): (usize, &Vec<u8>)| Found {
-                origin: PathBuf::from(n.to_string()),
-                bytes: Ok(bytes.clone()),
-            };
-            Ok(self.0.iter().enumerate().map(found).collect())
+        fn candidates(&self) -> io::Result<Vec<PathBuf>> {
+            Ok((0..self.0.len()).map(|n| PathBuf::from(n.to_string())).collect())
+        }
+
+        fn read(&self, candidate: &Path, _max_bytes: usize) -> io::Result<Vec<u8>> {
+            let n: usize = candidate.display().to_string().parse().unwrap();
+            Ok(self.0[n].clone())
         }
     }
 

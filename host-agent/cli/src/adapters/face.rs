@@ -26,6 +26,7 @@ fn title(activity: Activity) -> &'static str {
         Activity::Box => "waiting for the box",
         Activity::Keys => "making keys",
         Activity::Upload => "uploading evaluation keys",
+        Activity::Model => "sending the model",
         Activity::Answers => "waiting for answers",
         Activity::Images => "reading images",
     }
@@ -38,7 +39,7 @@ struct BarFace {
 impl BarFace {
     fn style(activity: Activity) -> ProgressStyle {
         let figures = match activity {
-            Activity::Upload => "{bytes}/{total_bytes}",
+            Activity::Upload | Activity::Model => "{bytes}/{total_bytes}",
             Activity::Box => "",
             Activity::Keys | Activity::Answers | Activity::Images => "{pos}/{len}",
         };
@@ -106,7 +107,7 @@ impl Face for PlainFace {
         };
         self.last = Some((activity, began, now));
         let figures = match activity {
-            Activity::Upload => format!("{} of {}", HumanBytes(done), HumanBytes(of)),
+            Activity::Upload | Activity::Model => format!("{} of {}", HumanBytes(done), HumanBytes(of)),
             _ if of == 0 => String::new(),
             _ => format!("{done} of {of}"),
         };

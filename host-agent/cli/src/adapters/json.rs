@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::text::{floor, ms, percent, permille};
 use crate::{
+    application::{Sent, SignedModel},
     domain::report::{Fate, JobReport, RunReport, Shown, Subject},
     error::CliError,
 };
@@ -228,6 +229,19 @@ pub(crate) fn fields(contract: &ContractView) -> Value {
         "warning": contract.warning,
         "fields": fields.iter().map(field).collect::<Vec<_>>(),
         "image": image,
+    })
+}
+
+/// A model that is at the box.
+pub(crate) fn sent_model(model: &SignedModel, sent: &Sent) -> Value {
+    json!({
+        "model_id": model.model_id,
+        "model_version": model.version,
+        "security_counter": model.security_counter,
+        "bundle_sha256": model.object.digest.to_string(),
+        "bundle_bytes": model.bytes.len(),
+        "upload_bytes": sent.bytes,
+        "upload_ms": ms(sent.time),
     })
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod face;
 pub(crate) mod images;
 pub(crate) mod input;
 pub(crate) mod json;
+pub(crate) mod model;
 pub(crate) mod process;
 pub(crate) mod signals;
 pub(crate) mod text;

@@ -16,7 +16,7 @@ use obscura_protocol::job::FloorKind;
 
 use super::input::takes;
 use crate::{
-    application::Places,
+    application::{Places, Sent, SignedModel},
     domain::report::{Fate, JobReport, RunReport, Shown},
     error::CliError,
 };
@@ -299,6 +299,21 @@ pub(crate) fn fields(contract: &ContractView) -> String {
         }
     }
     text
+}
+
+/// A model that is at the box.
+pub(crate) fn sent_model(model: &SignedModel, sent: &Sent, places: &Places) -> String {
+    format!(
+        "{box_name} has {id} {version}, counter {counter} ({sent} of {all} bytes sent in this run, {seconds:.1} s); \
+         it uses it from its next start\n",
+        box_name = places.box_name,
+        id = model.model_id,
+        version = model.version,
+        counter = model.security_counter,
+        sent = sent.bytes,
+        all = model.bytes.len(),
+        seconds = sent.time.as_secs_f64(),
+    )
 }
 
 /// What the device holds.

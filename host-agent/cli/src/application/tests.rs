@@ -1,5 +1,6 @@
 //! A run over scripted processes.
 
+mod models;
 mod scans;
 
 use std::{collections::VecDeque, time::Duration};

@@ -131,7 +131,11 @@ impl Link {
                 let keys = self.keys(|keys| keys.object.digest == object)?;
                 let sent_bytes = keys.sent_bytes();
                 keys.stored();
-                out.push(Effect::Tell(LinkEvent::KeysStored { sent_bytes }));
+                out.push(Effect::Tell(if keys.is_bundle() {
+                    LinkEvent::ModelStored { sent_bytes }
+                } else {
+                    LinkEvent::KeysStored { sent_bytes }
+                }));
             }
             BoxMessage::Revoked { objects } => {
                 if self.revocation == Revocation::None {

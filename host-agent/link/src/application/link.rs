@@ -13,6 +13,7 @@ use obscura_protocol::{
     job::{Signed, Ticket},
     message::{DeviceMessage, Limits, Refusal},
     session::{Session, opening_header},
+    transfer::BUNDLES_SINCE,
 };
 
 use super::event::{DropReason, Effect, Event};
@@ -207,12 +208,12 @@ impl Link {
     fn keys_stored(&self) -> bool {
         self.upload
             .as_ref()
-            .is_some_and(|keys| keys.stage == upload::Stage::Stored)
+            .is_some_and(|keys| keys.stage == upload::Stage::Stored && !keys.is_bundle())
     }
 
     fn command(&mut self, now: Duration, command: LinkCommand, out: &mut Vec<Effect>) {
         match command {
-            LinkCommand::UseKeys { object } => {
+            LinkCommand::UseKeys { object } | LinkCommand::SendModel { object } => {
                 if self.upload.as_ref().is_none_or(|known| known.object != object) {
                     self.upload = Some(Upload::new(object));
                     self.jobs.restart();
@@ -395,6 +396,12 @@ impl Link {
         let (client, digest) = (keys.object.client, keys.object.digest);
         match keys.stage {
             upload::Stage::Unasked { from } if from <= now => {
+                if keys.is_bundle() && version < BUNDLES_SINCE {
+                    keys.stage = upload::Stage::Refused;
+                    let (speaks, needs) = (version, BUNDLES_SINCE);
+                    out.push(Effect::Tell(LinkEvent::BoxTooOld { speaks, needs }));
+                    return;
+                }
                 if keys.object.len_bytes > limits.max_object_bytes {
                     keys.stage = upload::Stage::Refused;
                     let code = Refusal::TooLarge;
@@ -406,7 +413,7 @@ impl Link {
                 };
                 self.send(&DeviceMessage::KeyStatus { client }, About::Keys, out);
             }
-            upload::Stage::Stored => {
+            upload::Stage::Stored if !keys.is_bundle() => {
                 while let Some(job) = self.jobs.next_to_submit(now, limits.max_jobs) {
                     let id = job.entry.job();
                     let other_key = job.entry.ticket.statement().key_fingerprint != digest;

@@ -1,5 +1,6 @@
 //! The link against a fake box; time and carrier are the test's.
 
+mod bundle;
 mod pair;
 mod streamed;
 mod wanted;

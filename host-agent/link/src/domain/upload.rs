@@ -1,8 +1,8 @@
-//! The evaluation keys on their way to the box.
+//! The evaluation keys, or a model bundle, on their way to the box.
 
 use std::{collections::BTreeSet, time::Duration};
 
-use obscura_protocol::transfer::{MAX_CHUNK_BYTES, ObjectHeader, chunk_range};
+use obscura_protocol::transfer::{MAX_CHUNK_BYTES, ObjectHeader, ObjectKind, chunk_range};
 
 use crate::domain::pace::Pace;
 
@@ -20,7 +20,7 @@ pub enum Loss {
     TooOften,
 }
 
-/// Where the key object stands in the present session.
+/// Where the object stands in the present session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// The box is to be asked what it holds, not before this time.
@@ -39,7 +39,7 @@ pub enum Stage {
     Refused,
 }
 
-/// One key object and what the box has of it.
+/// One object and what the box has of it.
 #[derive(Debug)]
 pub struct Upload {
     /// The object.
@@ -68,6 +68,11 @@ impl Upload {
             losses: 0,
             pace: Pace::default(),
         }
+    }
+
+    /// Whether it is a model bundle.
+    pub fn is_bundle(&self) -> bool {
+        self.object.kind == ObjectKind::Bundle
     }
 
     /// The session is gone: what the box holds must be asked again.

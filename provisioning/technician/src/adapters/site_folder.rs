@@ -195,6 +195,8 @@ struct RosterEntry {
     name: String,
     envelope_public_key: String,
     enabled: bool,
+    #[serde(default)]
+    may_send_models: bool,
 }
 
 impl SiteFolder {
@@ -269,6 +271,7 @@ impl SiteStore for SiteFolder {
                 name: self.field(at, &entry.name)?,
                 envelope: self.field(at, &entry.envelope_public_key)?,
                 enabled: entry.enabled,
+                may_send_models: entry.may_send_models,
             })
         };
         file.device.iter().map(member).collect()

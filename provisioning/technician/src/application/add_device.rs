@@ -11,12 +11,13 @@ use crate::{
     ports::{Authorities, Entropy, SiteStore},
 };
 
-/// Adds `name` to the site and returns its roster entry.
+/// Adds `name` to the site, with or without leave to send models, and returns its roster entry.
 ///
 /// # Errors
 /// [`ProvisionError`]; the roster is unchanged then.
 pub(crate) fn add_device(
     name: &PeerName,
+    may_send_models: bool,
     store: &dyn SiteStore,
     authorities: &dyn Authorities,
     entropy: &dyn Entropy,
@@ -51,6 +52,7 @@ pub(crate) fn add_device(
         name: name.clone(),
         envelope: public_of(&seed),
         enabled: true,
+        may_send_models,
     };
     // An entry whose folder is gone is of no use to anyone: the new key takes its place.
     members.retain(|other| &other.name != name);

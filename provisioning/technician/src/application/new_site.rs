@@ -64,6 +64,7 @@ pub(crate) fn new_site(
         name: plan.device.clone(),
         envelope: public_of(&device_seed),
         enabled: true,
+        may_send_models: false,
     };
 
     put_tls(&mut *draft, "authority/", "ca", authority.own())?;

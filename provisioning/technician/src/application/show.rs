@@ -50,7 +50,11 @@ impl Overview {
             site.box_receipt.fingerprint(),
         );
         for member in &self.members {
-            let state = if member.enabled { "" } else { " (locked out)" };
+            let state = match (member.enabled, member.may_send_models) {
+                (false, _) => " (locked out)",
+                (true, true) => " (may send models)",
+                (true, false) => "",
+            };
             // Writing into a string cannot fail.
             let _ = write!(
                 text,

@@ -64,6 +64,9 @@ site = \"{site_id}\"
 name = \"{name}\"
 # Folder of the local sockets, made with mode 0700 (default \"run\").
 runtime_dir = \"run\"
+# Folder of signed models that devices sent and that wait for the next start, on the same file system as
+# gate.store_dir (default \"state/incoming\").
+incoming_dir = \"state/incoming\"
 
 {broker}
 {serial}
@@ -79,7 +82,7 @@ store_quota_mib = {STORE_QUOTA_MIB}
 max_jobs_per_device = {MAX_JOBS_PER_DEVICE}
 # How long one item may be computed before it is given up, minutes (default 60).
 max_item_minutes = {MAX_ITEM_MINUTES}
-# How long an upload of evaluation keys may rest before it is forgotten, hours (default 72).
+# How long an upload of evaluation keys or of a model may rest before it is forgotten, hours (default 72).
 max_unfinished_hours = {MAX_UNFINISHED_HOURS}
 # How long evaluation keys may go unused before they are forgotten, days (default 90); a device sends them again.
 max_unused_days = {MAX_UNUSED_DAYS}
@@ -162,16 +165,17 @@ pub(crate) fn roster_toml(members: &[Member]) -> String {
     let mut text = String::from(
         "\
 # Devices this box answers; written by obscura-provision. For each device: its name as in its
-# certificate, the Ed25519 key that checks its messages (64 hexadecimal digits), and whether it is
-# answered at all (set false to lock a device out).
+# certificate, the Ed25519 key that checks its messages (64 hexadecimal digits), whether it is answered at
+# all (set false to lock a device out), and whether it may send signed models to the box, which verifies them
+# and uses them from its next start (default false). The box reads this file when it starts.
 ",
     );
     for member in members {
         // Writing into a string cannot fail.
         let _ = write!(
             text,
-            "\n[[device]]\nname = \"{}\"\nenvelope_public_key = \"{}\"\nenabled = {}\n",
-            member.name, member.envelope, member.enabled
+            "\n[[device]]\nname = \"{}\"\nenvelope_public_key = \"{}\"\nenabled = {}\nmay_send_models = {}\n",
+            member.name, member.envelope, member.enabled, member.may_send_models
         );
     }
     text

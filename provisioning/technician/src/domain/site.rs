@@ -38,6 +38,8 @@ pub(crate) struct Member {
     pub(crate) envelope: PublicKey,
     /// Whether the box answers it.
     pub(crate) enabled: bool,
+    /// Whether it may send signed models to the box.
+    pub(crate) may_send_models: bool,
 }
 
 /// Why what was asked for cannot be a site.

@@ -135,6 +135,16 @@ fn messages(corpus: &Corpus) -> Outcome {
         ("key-status", DeviceMessage::KeyStatus { client: CLIENT }),
         ("offer", DeviceMessage::Offer { object: object() }),
         (
+            "offer-bundle",
+            DeviceMessage::Offer {
+                object: ObjectHeader {
+                    kind: ObjectKind::Bundle,
+                    parameter_hash: Digest([0; 32]),
+                    ..object()
+                },
+            },
+        ),
+        (
             "chunk",
             DeviceMessage::Chunk {
                 object: OBJECT,

@@ -1,6 +1,7 @@
 //! Whatever a peer sends is refused with its own reason, and the gate goes on serving.
 
 use obscura_protocol::{
+    CURRENT_VERSION,
     envelope::{self, Header, MAX_ENVELOPE_BYTES},
     identity::{ClientId, Digest, SessionId, SiteId},
     job::{MAX_ITEMS, Ticket},
@@ -180,7 +181,7 @@ fn a_wrong_version_is_refused_in_header_and_hello() {
         assert_eq!(world.bytes(&topic, bytes).code(), Refusal::WrongVersion);
     }
     let session = std::mem::replace(&mut device.session, SessionId::NONE);
-    for (min_version, max_version) in [(3, 9), (0, 0), (1, 0)] {
+    for (min_version, max_version) in [(CURRENT_VERSION + 1, u16::MAX), (0, 0), (1, 0)] {
         let hello = DeviceMessage::Hello {
             min_version,
             max_version,

@@ -169,6 +169,8 @@ pub(super) struct Out {
     pub(super) messages: Vec<(PeerName, Header, BoxMessage)>,
     pub(super) changes: Vec<StoreChange>,
     pub(super) tasks: Vec<Task>,
+    /// Objects to be hashed.
+    pub(super) hashes: Vec<ClientId>,
     pub(super) ready: Vec<bool>,
     pub(super) effects: usize,
 }
@@ -216,6 +218,7 @@ pub(super) fn settings() -> Settings {
         site: SITE,
         own_name: name("box-1"),
         roster: Roster(roster.into_iter().collect()),
+        model_senders: [name("device-1"), name("device-2")].into(),
         store_quota_bytes: 5 * KEY_BYTES as u64,
         max_clients_per_device: 3,
         max_jobs_per_device: 2,
@@ -259,6 +262,7 @@ impl World {
                 }
                 Effect::Store(change) => out.changes.push(change),
                 Effect::Compute(task) => out.tasks.push(task),
+                Effect::Hash { client } => out.hashes.push(client),
                 Effect::Ready(ready) => out.ready.push(ready),
                 Effect::Note(_) => {}
             }
@@ -301,8 +305,13 @@ impl World {
 
     /// A device with a session of protocol version 2.
     pub(super) fn device_of_version_2(&mut self, text: &str) -> Device {
+        self.device_of_version(2, text)
+    }
+
+    /// A device with a session of this protocol version.
+    pub(super) fn device_of_version(&mut self, version: u16, text: &str) -> Device {
         let mut device = Device::new(text);
-        device.version = 2;
+        device.version = version;
         self.greet(&mut device);
         device
     }
