@@ -16,7 +16,7 @@ use std::{
 use adapters::{os_entropy::OsEntropy, rcgen_authority::RcgenAuthorities, site_folder::SiteFolder};
 use application::{ProvisionError, add_device::add_device, new_site, show::show};
 use clap::{Parser, Subcommand};
-use obscura_protocol::identity::PeerName;
+use obscura_protocol::{identity::PeerName, job::is_model_id};
 use ports::StoreError;
 
 const EXIT_CODES: &str = "\
@@ -24,6 +24,14 @@ Exit codes: 0 done, 2 usage or configuration (also: the site exists already), 70
 
 The private key of the site's authority lies in authority/ca.key.pem, readable by its owner only and not \
 encrypted: keep that folder with the technician, never on the box.";
+
+/// The model of a device when nothing else is said.
+const DEFAULT_MODEL: &str = "cardio-lr";
+
+fn model_id(text: &str) -> Result<String, &'static str> {
+    let refused = "a model id is a-z, 0-9 and '-', begins with a letter and has at most 64 characters";
+    is_model_id(text).then(|| text.to_owned()).ok_or(refused)
+}
 
 /// Makes sites and enrols devices, for the field.
 #[derive(Parser)]
@@ -56,6 +64,9 @@ enum Verb {
         /// The root document whose keys sign models (made by `obscura-sign root new`).
         #[arg(long)]
         root: PathBuf,
+        /// Id of the model whose signed bundle will lie in the device's folder, as ID.obb.
+        #[arg(long, value_name = "ID", default_value = DEFAULT_MODEL, value_parser = model_id)]
+        model: String,
     },
     /// Adds a device: its folder with certificate, keys and configuration, and its roster entry.
     #[command(after_help = EXIT_CODES)]
@@ -69,6 +80,9 @@ enum Verb {
         /// Let the device send signed models to the box.
         #[arg(long)]
         may_send_models: bool,
+        /// Id of the model whose signed bundle will lie in the device's folder, as ID.obb.
+        #[arg(long, value_name = "ID", default_value = DEFAULT_MODEL, value_parser = model_id)]
+        model: String,
     },
     /// Prints who is in a site, with the fingerprints to compare.
     #[command(after_help = EXIT_CODES)]
@@ -134,6 +148,7 @@ fn run(verb: Verb) -> Result<String, Failure> {
             address,
             port,
             root,
+            model,
         } => {
             let root = std::fs::read(&root).map_err(|source| Failure::ConfigRootFile {
                 path: root.clone(),
@@ -142,6 +157,7 @@ fn run(verb: Verb) -> Result<String, Failure> {
             let plan = new_site::Plan {
                 box_name,
                 device: device.clone(),
+                model: &model,
                 address: &address,
                 port,
                 root: &root,
@@ -154,9 +170,17 @@ fn run(verb: Verb) -> Result<String, Failure> {
             site,
             name,
             may_send_models,
+            model,
         } => {
             let store = SiteFolder::new(&site);
-            let member = add_device(&name, may_send_models, &store, &RcgenAuthorities, &OsEntropy)?;
+            let member = add_device(
+                &name,
+                &model,
+                may_send_models,
+                &store,
+                &RcgenAuthorities,
+                &OsEntropy,
+            )?;
             Ok(format!(
                 "device {name} added\n  envelope key    {}\n  its folder      {}\n\
                  Restart the box so that it reads the new roster.\n",

@@ -148,6 +148,7 @@ impl Site {
         let mut provision = self.program("obscura-provision")?;
         provision.args(["new-site", "--dir", "site", "--root", "root.bin", "--port"]);
         provision.arg(self.port.to_string());
+        provision.args(["--model", self.model.id]);
         self.run(&mut provision)?;
         let bundle = self.bundle();
         self.copy(&bundle, &format!("site/box/models/{bundle}"))?;

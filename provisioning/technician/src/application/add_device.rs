@@ -11,12 +11,14 @@ use crate::{
     ports::{Authorities, Entropy, SiteStore},
 };
 
-/// Adds `name` to the site, with or without leave to send models, and returns its roster entry.
+/// Adds `name` to the site, for the bundle of `model`, with or without leave to send models, and returns its roster
+/// entry.
 ///
 /// # Errors
 /// [`ProvisionError`]; the roster is unchanged then.
 pub(crate) fn add_device(
     name: &PeerName,
+    model: &str,
     may_send_models: bool,
     store: &dyn SiteStore,
     authorities: &dyn Authorities,
@@ -39,6 +41,7 @@ pub(crate) fn add_device(
         DeviceFolder {
             site: &site,
             name,
+            model,
             root: &store.root()?,
             ca_certificate: &authority.own().certificate,
             tls: &authority.issue_client(name.as_str())?,

@@ -70,6 +70,8 @@ fn put_tls(draft: &mut dyn Draft, at: &str, name: &str, issued: &Issued) -> Resu
 struct DeviceFolder<'a> {
     site: &'a Site,
     name: &'a obscura_protocol::identity::PeerName,
+    /// Id of the model whose bundle the device will have.
+    model: &'a str,
     root: &'a [u8],
     ca_certificate: &'a str,
     tls: &'a Issued,
@@ -80,7 +82,7 @@ impl DeviceFolder<'_> {
     fn put(&self, draft: &mut dyn Draft, at: &str) -> Result<(), StoreError> {
         draft.put(
             &format!("{at}agent.toml"),
-            Content::Public(&config::agent_toml(self.site, self.name)),
+            Content::Public(&config::agent_toml(self.site, self.name, self.model)),
         )?;
         draft.put(&format!("{at}root.bin"), Content::Binary(self.root))?;
         draft.put(&format!("{at}ca.pem"), Content::Public(self.ca_certificate))?;

@@ -22,6 +22,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) box_name: PeerName,
     /// Name of the first device.
     pub(crate) device: PeerName,
+    /// Id of the model whose bundle that device will have.
+    pub(crate) model: &'a str,
     /// Where the broker will listen.
     pub(crate) address: &'a str,
     /// TCP port of the broker.
@@ -110,6 +112,7 @@ pub(crate) fn new_site(
     DeviceFolder {
         site: &site,
         name: &plan.device,
+        model: plan.model,
         root: plan.root,
         ca_certificate: ca,
         tls: &authority.issue_client(plan.device.as_str())?,

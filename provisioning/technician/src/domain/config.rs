@@ -115,8 +115,8 @@ model_dir = \"models\"
     )
 }
 
-/// `agent.toml` of the device `name`.
-pub(crate) fn agent_toml(site: &Site, name: &obscura_protocol::identity::PeerName) -> String {
+/// `agent.toml` of the device `name`, which will have the bundle of `model`.
+pub(crate) fn agent_toml(site: &Site, name: &obscura_protocol::identity::PeerName, model: &str) -> String {
     format!(
         "\
 # Configuration of one clinic device. Paths are relative to this folder.
@@ -142,7 +142,7 @@ file = \"vault.obk\"
 root = \"root.bin\"
 root_fingerprint = \"{root}\"
 # The signed model this device works with (no default).
-bundle = \"cardio-lr.obb\"
+bundle = \"{model}.obb\"
 
 [link]
 # Ed25519 seed that signs this device's messages, one line of 64 hexadecimal digits (no default).
@@ -239,7 +239,10 @@ pub(crate) mod tests {
     #[test]
     fn every_option_stands_under_a_comment() {
         let name = "device-1".parse().unwrap();
-        for text in [box_toml(&example_site()), agent_toml(&example_site(), &name)] {
+        for text in [
+            box_toml(&example_site()),
+            agent_toml(&example_site(), &name, "cardio-lr"),
+        ] {
             assert_eq!(keys_without_comment(&text), Vec::<&str>::new());
             for line in text
                 .lines()
@@ -253,7 +256,10 @@ pub(crate) mod tests {
     #[test]
     fn the_serial_table_is_valid_once_it_is_uncommented() {
         let name = "device-1".parse().unwrap();
-        for text in [box_toml(&example_site()), agent_toml(&example_site(), &name)] {
+        for text in [
+            box_toml(&example_site()),
+            agent_toml(&example_site(), &name, "cardio-lr"),
+        ] {
             let opened: String = text
                 .lines()
                 .map(|line| match line.strip_prefix('#') {
@@ -283,7 +289,7 @@ pub(crate) mod tests {
             ["broker", "compute", "gate", "trust"]
         );
         assert_eq!(
-            tables(&agent_toml(&example_site(), &name)),
+            tables(&agent_toml(&example_site(), &name, "cardio-lr")),
             ["box", "broker", "link", "vault"]
         );
         assert_eq!(tables(&site_toml(&example_site())), Vec::<String>::new());
