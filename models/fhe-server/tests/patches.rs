@@ -1,6 +1,7 @@
 //! Real image patches through the small stand-in networks: encrypted against the reference.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 #![expect(clippy::cast_precision_loss, reason = "logits of at most 20 bits")]
+#![expect(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
 use obscura_circuit::{Circuit, NoiseFigures};
 use obscura_fhe_client::SecretKeys;

@@ -19,10 +19,11 @@ pub const WEIGHTS: &[u8] = include_bytes!("../../../models/shipped/cardio-lr/pay
 pub const PARAMETERS: &[u8] = include_bytes!("../../../models/shipped/cardio-lr/payload/parameters.json");
 
 /// Circuit of the small stand-in for images.
-pub const IMAGE_CIRCUIT: &[u8] = include_bytes!("../../../models/shipped/stand-in/derm-small/circuit.json");
+pub const IMAGE_CIRCUIT: &[u8] =
+    include_bytes!("../../../models/shipped/stand-in/derm-small/payload/circuit.json");
 /// Weights of the small stand-in for images.
 pub const IMAGE_WEIGHTS: &[u8] =
-    include_bytes!("../../../models/shipped/stand-in/derm-small/weights.safetensors");
+    include_bytes!("../../../models/shipped/stand-in/derm-small/payload/weights.safetensors");
 /// Parameters with a secret in blocks and packed answers.
 pub const IMAGE_PARAMETERS: &[u8] = include_bytes!("../../../models/fhe-core/parameters/image-1024.json");
 

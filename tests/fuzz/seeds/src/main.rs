@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use obscura_bundle::{Bundle, Meta, Root, manifest::SCHEME_TFHE_1};
 use obscura_circuit::Circuit;
 use obscura_fhe_core::{Answer, Item, ParameterSet, Plan, SEED_BYTES};
@@ -53,6 +54,7 @@ fn main() -> Outcome {
     payload(&corpus)?;
     local(&corpus)?;
     frames(&corpus)?;
+    pictures(&corpus)?;
     for (name, len) in [
         ("one-chunk", 1_u64),
         ("nine-chunks", 9 << 18),
@@ -402,11 +404,11 @@ fn images(corpus: &Corpus) -> Outcome {
     let parameters = read("fhe-core/parameters/image-1024.json")?;
     let json: serde_json::Value = serde_json::from_slice(&parameters)?;
     corpus.write("parameters", "blocks", json.to_string().as_bytes())?;
-    let circuit = read("shipped/stand-in/derm-small/circuit.json")?;
+    let circuit = read("shipped/stand-in/derm-small/payload/circuit.json")?;
     let circuit: serde_json::Value = serde_json::from_slice(&circuit)?;
     let (circuit, weights) = (
         circuit.to_string(),
-        read("shipped/stand-in/derm-small/weights.safetensors")?,
+        read("shipped/stand-in/derm-small/payload/weights.safetensors")?,
     );
     let set = ParameterSet::from_json(&parameters)?;
     let plan = Plan::new(&Circuit::from_parts(circuit.as_bytes(), &weights)?, &set)?;
@@ -447,6 +449,31 @@ fn image_layers() -> Outcome<Vec<u8>> {
     Circuit::from_parts(graph.as_bytes(), &weights)?;
     let length = u16::try_from(graph.len())?.to_le_bytes();
     Ok([&length[..], graph.as_bytes(), &weights].concat())
+}
+
+/// Small pictures of the kinds that are read.
+fn pictures(corpus: &Corpus) -> Outcome {
+    let level = |value: u32| u8::try_from(value % 256).unwrap_or(0);
+    let picture = RgbImage::from_fn(40, 33, |x, y| Rgb([level(6 * x), level(7 * y), level(x * y)]));
+    let picture = DynamicImage::ImageRgb8(picture);
+    let encoded = |picture: &DynamicImage, format| -> Outcome<Vec<u8>> {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, format)?;
+        Ok(bytes.into_inner())
+    };
+    let jpeg = encoded(&picture, ImageFormat::Jpeg)?;
+    corpus.write("image", "jpeg", &jpeg)?;
+    let turned = b"\xff\xe1\0\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    corpus.write("image", "jpeg-turned", &[&jpeg[..2], turned, &jpeg[2..]].concat())?;
+    corpus.write("image", "png", &encoded(&picture, ImageFormat::Png)?)?;
+    let opaque = DynamicImage::ImageRgba8(picture.to_rgba8());
+    corpus.write("image", "png-alpha", &encoded(&opaque, ImageFormat::Png)?)?;
+    let agent = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../host-agent/imaging");
+    corpus.write(
+        "image",
+        "progressive",
+        &fs::read(agent.join("tests/data/progressive.jpg"))?,
+    )
 }
 
 fn local(corpus: &Corpus) -> Outcome {
