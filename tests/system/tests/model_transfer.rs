@@ -4,7 +4,7 @@
 use std::{fs, path::Path, process::Output, time::Duration};
 
 use obscura_system_tests::{
-    AgentRun, Managed, RecordOptions, Site,
+    AgentRun, Managed, RecordOptions, RecordReport, Site,
     fixtures::{CARDIO_LR, DEMO_RECORDS},
     repository, wait_until,
 };
@@ -130,7 +130,7 @@ fn a_model_goes_on_after_its_agent_was_killed_and_runs_from_the_next_start() {
     let input = repository().join(DEMO_RECORDS);
     let mut record = AgentRun::record(&site, &RecordOptions::new("record", &input)).unwrap();
     let report = record.succeed().unwrap();
-    assert!(report.records.iter().all(|record| record.agrees()), "{report:?}");
+    assert!(report.records.iter().all(RecordReport::agrees), "{report:?}");
     let receipts = fs::read_to_string(site.path("logs/agent-record.json")).unwrap();
     assert!(receipts.contains("\"receipt_security_counter\": 7"), "{receipts}");
 }

@@ -3,6 +3,8 @@
 //! The gate knows a bundle as bytes with a hash and nothing more. What it hands over, trust verifies at its next
 //! start before anything of it is used.
 
+use std::collections::BTreeSet;
+
 use obscura_protocol::{
     identity::{ClientId, Digest, PeerName},
     message::{BoxMessage, Refusal},
@@ -32,7 +34,7 @@ impl Gate {
             self.send(device, &BoxMessage::Stored { object });
             return Ok(());
         }
-        let waiting = handed_over.map_or(0, |digests| digests.len());
+        let waiting = handed_over.map_or(0, BTreeSet::len);
         let known = self.own_object(device, &object.client)?;
         if known.is_some_and(|known| *known.header() == object) {
             self.resume(device, &object.client);

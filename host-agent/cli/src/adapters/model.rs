@@ -85,7 +85,7 @@ fn root(path: &Path, pinned: Digest) -> Result<Root, CliError> {
 
 /// Paths in a configuration are relative to its folder.
 fn beside(config: &Path, path: &Path) -> PathBuf {
-    config.parent().unwrap_or(Path::new("")).join(path)
+    config.parent().unwrap_or_else(|| Path::new("")).join(path)
 }
 
 /// The whole file when it has at most `max_bytes`, one byte more of a longer one: what checks it refuses that.
