@@ -202,7 +202,7 @@ impl Session<'_> {
         let Some(how) = How::of(&self.arguments.command) else {
             return Ok(());
         };
-        let mut images = ImagingProcess::new(&self.arguments.log);
+        let mut images = ImagingProcess::default();
         let work = self.work(&mut images)?;
         let exists = self.vault.status()?.exists;
         let create = !exists && !matches!(work, Work::Resume);

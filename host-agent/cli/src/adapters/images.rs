@@ -22,23 +22,14 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Starts the process when the first image is read, and again when it ended over one.
 #[derive(Default)]
 pub(crate) struct ImagingProcess {
-    log: String,
     process: Option<Process<ImagingReply>>,
 }
 
 impl ImagingProcess {
-    /// With this log filter.
-    pub(crate) fn new(log: &str) -> Self {
-        Self {
-            log: log.to_owned(),
-            process: None,
-        }
-    }
-
     fn ask(&mut self, request: &ImagingRequest) -> Result<ImagingReply, CliError> {
         let mut process = match self.process.take() {
             Some(process) => process,
-            None => Process::spawn("imaging", None, &self.log, MAX_FRAME_BYTES)?,
+            None => Process::spawn("imaging", &[], MAX_FRAME_BYTES)?,
         };
         process.send(request)?;
         let until = Instant::now() + PATIENCE;

@@ -3,6 +3,7 @@
 //! They end when the socket closes, whatever becomes of this process.
 
 use std::{
+    ffi::OsStr,
     io,
     os::{fd::OwnedFd, unix::net::UnixStream},
     path::Path,
@@ -42,17 +43,22 @@ impl<T: DeserializeOwned + Send + 'static> Process<T> {
     /// # Errors
     /// [`CliError::Start`].
     pub(crate) fn start(name: &'static str, config: &Path, log: &str) -> Result<Self, CliError> {
-        Self::spawn(name, Some(config), log, MAX_FRAME_BYTES)
+        let arguments = [
+            "--config".as_ref(),
+            config.as_os_str(),
+            "--log".as_ref(),
+            log.as_ref(),
+        ];
+        Self::spawn(name, &arguments, MAX_FRAME_BYTES)
     }
 
-    /// Starts one that may need no configuration; frames both ways are at most `max_frame_bytes` long.
+    /// Starts one with these arguments; frames both ways are at most `max_frame_bytes` long.
     ///
     /// # Errors
     /// [`CliError::Start`].
     pub(super) fn spawn(
         name: &'static str,
-        config: Option<&Path>,
-        log: &str,
+        arguments: &[&OsStr],
         max_frame_bytes: usize,
     ) -> Result<Self, CliError> {
         let this = std::env::current_exe().unwrap_or_default();
@@ -63,13 +69,8 @@ impl<T: DeserializeOwned + Send + 'static> Process<T> {
             source,
         };
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
-        let mut command = Command::new(&path);
-        if let Some(config) = config {
-            command.arg("--config").arg(config);
-        }
-        let child = command
-            .arg("--log")
-            .arg(log)
+        let child = Command::new(&path)
+            .args(arguments)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .spawn()

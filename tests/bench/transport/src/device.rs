@@ -226,6 +226,8 @@ impl Device {
                 // here outlives the measurement.
                 Effect::Dropped(DropReason::Unasked | DropReason::OutOfSession)
                 | Effect::Keep(_)
+                | Effect::KeepItem { .. }
+                | Effect::ForgetItem { .. }
                 | Effect::Forget(_)
                 | Effect::LoadJournal => {}
                 Effect::Dropped(reason) => return Err(BenchError::Dropped { reason }),
