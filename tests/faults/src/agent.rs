@@ -22,6 +22,8 @@ const PATIENCE_S: &str = "60";
 pub(crate) enum Task {
     /// Send these records: names and places in the file of test records.
     Record(Vec<(String, usize)>),
+    /// Send this image, a file of the site's logs.
+    Scan(String),
     /// Send again what has no result.
     Resume,
 }
@@ -51,7 +53,10 @@ impl Agent {
                 let input = format!("logs/{name}.records.json");
                 command.args(["record", "--with-reference", "--input", &input]);
             }
-            Task::Resume => drop(command.arg("resume")),
+            Task::Scan(image) => {
+                command.args(["scan", "--with-reference", &format!("logs/{image}")]);
+            }
+            Task::Resume => drop(command.args(["resume", "--with-reference"])),
         }
         command.args(["--config", &format!("site/{device}/agent.toml")]);
         command.args(["--password-file", "password", "--patience-s", PATIENCE_S]);
@@ -97,6 +102,7 @@ impl Agent {
     pub(crate) fn given(&self) -> Vec<String> {
         match &self.task {
             Task::Record(records) => records.iter().map(|(label, _)| label.clone()).collect(),
+            Task::Scan(image) => vec![image.clone()],
             Task::Resume => Vec::new(),
         }
     }

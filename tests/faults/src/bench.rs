@@ -10,13 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use obscura_system_tests::{BoxProcess, Broker, HarnessError, Site, wait_until};
+use obscura_system_tests::{BoxProcess, Broker, HarnessError, Site, fixtures, wait_until};
 
 use crate::{
     agent::Agent,
     cable::{self, Cable},
     error::FaultsError,
-    plan::{Before, Carrier, Fault, Noise, Side, Victim},
+    plan::{Before, Carrier, Fault, Noise, Side, Subject, Victim},
     processes,
     proxy::Proxy,
     tap::OBSERVER,
@@ -72,13 +72,27 @@ impl Bench {
     ///
     /// # Errors
     /// [`FaultsError`].
-    pub(crate) fn start(program: &Path) -> Result<Self, FaultsError> {
-        let site = Site::make()?;
+    pub(crate) fn start(program: &Path, subject: Subject) -> Result<Self, FaultsError> {
+        let model = match subject {
+            Subject::Records => fixtures::CARDIO_LR,
+            Subject::Image => fixtures::DERM_TINY,
+        };
+        let site = Site::make_for(model)?;
         for name in ["device-2", OBSERVER] {
             let mut add = site.program("obscura-provision")?;
-            site.run(add.args(["add-device", "--site", "site", "--name", name]))?;
+            add.args([
+                "add-device",
+                "--site",
+                "site",
+                "--name",
+                name,
+                "--model",
+                model.id,
+            ]);
+            site.run(&mut add)?;
         }
-        site.copy("cardio-lr.obb", "site/device-2/cardio-lr.obb")?;
+        let bundle = format!("{}.obb", model.id);
+        site.copy(&bundle, &format!("site/device-2/{bundle}"))?;
         let proxy = || Proxy::start(site.port()).map_err(FaultsError::DeviceProxy);
         let (proxies, cable) = ([proxy()?, proxy()?], Cable::new());
         let edit = |file: &str, change: &dyn Fn(&str) -> String| {

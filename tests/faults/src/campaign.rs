@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     bench::{Bench, seconds},
     error::FaultsError,
-    plan::{Carrier, Plan},
+    plan::{Carrier, Plan, Subject},
     round::{self, Outcome, PATIENCE, carrier_name},
 };
 
@@ -27,6 +27,8 @@ const ROUNDS_PER_SITE: usize = 25;
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct Campaign {
+    /// What the agent is given.
+    pub subject: Subject,
     /// The first seed.
     pub first: u64,
     /// How many.
@@ -69,6 +71,7 @@ impl Summary {
             ("shown_again", verdict.shown_again),
             ("entered_again", outcome.entered_again),
             ("jobs_seen", verdict.jobs_seen),
+            ("items_seen", verdict.items_seen),
             ("answers_seen", verdict.answers_seen),
             ("late", usize::from(!outcome.in_time)),
             ("faults", outcome.faults.len()),
@@ -161,10 +164,10 @@ impl Campaign {
             if number >= self.rounds {
                 break;
             }
-            let plan = Plan::draw(self.first.wrapping_add(number));
+            let plan = Plan::draw_of(self.subject, self.first.wrapping_add(number));
             let (mut site, served) = match bench.take() {
                 Some((site, served)) if served < ROUNDS_PER_SITE => (site, served),
-                _ => (Bench::start(&self.program)?, 0),
+                _ => (Bench::start(&self.program, self.subject)?, 0),
             };
             let outcome = match round::run(&mut site, &plan) {
                 Ok(outcome) => outcome,
@@ -201,11 +204,15 @@ fn line(plan: &Plan, outcome: &Outcome) -> String {
     let verdict = &outcome.verdict;
     let word = if outcome.holds() { "ok" } else { "FAILED" };
     format!(
-        "seed {}, {} {:?}, {} records [{}]: {word}, {} answered, {} again, {} resumes, {:.1} s",
+        "seed {}, {} {:?}, {} {} [{}]: {word}, {} answered, {} again, {} resumes, {:.1} s",
         plan.seed,
         carrier_name(plan.carrier),
         plan.before,
         outcome.records,
+        match plan.subject {
+            Subject::Records => "records",
+            Subject::Image => "image",
+        },
         faults.join("; "),
         verdict.answered,
         verdict.shown_again,

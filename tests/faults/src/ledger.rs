@@ -46,7 +46,9 @@ pub(crate) struct Ledger {
     pub(crate) lives: Vec<Life>,
     /// Jobs by their id, 32 digits.
     pub(crate) jobs: BTreeMap<String, Seen>,
-    /// Jobs that are still in the agent's journal at the end.
+    /// Items of images that were kept, by job and number, with the hashes of what they were.
+    pub(crate) items: BTreeMap<String, BTreeSet<String>>,
+    /// Jobs and items that are still in the agent's journal at the end.
     pub(crate) left_over: usize,
 }
 
@@ -67,6 +69,8 @@ pub struct Verdict {
     pub refused: usize,
     /// Jobs the observer saw in the journal or on the way, with what they hold.
     pub jobs_seen: usize,
+    /// Items of images the observer saw in the journal.
+    pub items_seen: usize,
     /// Jobs of which it saw an answer pass the broker.
     pub answers_seen: usize,
     /// What is wrong, in words.
@@ -86,8 +90,16 @@ impl Ledger {
         let mut verdict = Verdict {
             jobs_seen: self.jobs.values().filter(|job| job.input.is_some()).count(),
             answers_seen: self.jobs.values().filter(|job| !job.answers.is_empty()).count(),
+            items_seen: self.items.len(),
             ..Verdict::default()
         };
+        // What was kept is sent again as it is: other bytes under its number would be accepted a second time.
+        for (item, _) in self.items.iter().filter(|(_, hashes)| hashes.len() > 1) {
+            verdict.accepted_twice += 1;
+            verdict
+                .findings
+                .push(format!("item {item}: encrypted again after it was kept"));
+        }
         self.judge_results(&mut verdict);
         self.judge_records(&mut verdict);
         self.judge_jobs(&mut verdict);
@@ -227,9 +239,10 @@ impl Ledger {
         }
         if self.left_over > 0 {
             verdict.lost += self.left_over;
-            verdict
-                .findings
-                .push(format!("{} jobs are still in the journal", self.left_over));
+            verdict.findings.push(format!(
+                "{} jobs or items are still in the journal",
+                self.left_over
+            ));
         }
     }
 }

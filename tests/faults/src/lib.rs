@@ -27,4 +27,5 @@ pub use campaign::{Campaign, Summary};
 pub use error::FaultsError;
 pub use ledger::Verdict;
 pub use observe::observe;
+pub use plan::Subject;
 pub use round::{Outcome, PATIENCE};

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use obscura_faults::{Campaign, FaultsError, Summary, observe};
+use obscura_faults::{Campaign, FaultsError, Subject, Summary, observe};
 use obscura_system_tests::interrupt;
 
 /// Runs the real programs under faults; each round follows from its seed. Prints a report as one JSON object.
@@ -26,6 +26,9 @@ struct Arguments {
     /// The seed of the first; "now" takes the time, for seeds nobody ran before.
     #[arg(long, default_value = "0", value_parser = first)]
     first: u64,
+    /// Images of 49 items instead of records.
+    #[arg(long)]
+    images: bool,
     /// Sites side by side.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
     lanes: u8,
@@ -77,6 +80,11 @@ fn tell(line: &str) {
 fn campaign(arguments: &Arguments) -> Result<bool, FaultsError> {
     interrupt::install()?;
     let campaign = Campaign {
+        subject: if arguments.images {
+            Subject::Image
+        } else {
+            Subject::Records
+        },
         first: arguments.first,
         rounds: arguments.rounds,
         lanes: arguments.lanes.into(),

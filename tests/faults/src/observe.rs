@@ -29,6 +29,8 @@ const LOOK: Duration = Duration::from_millis(3);
 /// What is still on its way to the listener when a round ends arrives within this time.
 const SETTLING: Duration = Duration::from_millis(150);
 const SETTLING_LIMIT: Duration = Duration::from_secs(5);
+/// Items of an image, as the agent counts its receipts.
+const IMAGE_ITEMS: &str = "49";
 
 /// An order to the observer.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,6 +39,8 @@ pub(crate) enum Order {
     Begin {
         /// Their names, and their places in the file of test records.
         records: Vec<(String, usize)>,
+        /// Whether it is an image instead.
+        image: bool,
     },
     /// A life of the agent ended.
     Ended {
@@ -66,6 +70,14 @@ impl Sight {
         if !self.old.contains(&job) {
             let seen = self.ledger.jobs.entry(job).or_default();
             seen.input = seen.input.take().or(input);
+        }
+    }
+
+    /// An item of an image in the journal, by job and number, with the hash of its bytes.
+    fn item(&mut self, name: String, hash: String) {
+        let job = name.split('.').next().unwrap_or_default();
+        if !self.old.contains(job) {
+            self.ledger.items.entry(name).or_default().insert(hash);
         }
     }
 
@@ -108,7 +120,11 @@ pub fn observe(site: &Path, port: u16) -> Result<(), FaultsError> {
         let order =
             serde_json::from_str(&line).map_err(|_malformed| failed("got no order it knows", None))?;
         match order {
-            Order::Begin { records } => begin(&sight, reference.given(records)),
+            Order::Begin {
+                records,
+                image: false,
+            } => begin(&sight, reference.given(records)),
+            Order::Begin { records, image: true } => begin(&sight, images(records)),
             Order::Ended { out, clean, given } => {
                 let text = fs::read(&out).map_err(|source| HarnessError::DeviceIo { path: out, source })?;
                 let shown = shown::parse(&String::from_utf8_lossy(&text));
@@ -123,6 +139,16 @@ pub fn observe(site: &Path, port: u16) -> Result<(), FaultsError> {
         }
     }
     Ok(())
+}
+
+/// What must come of images: as many receipts as they have patches.
+fn images(images: Vec<(String, usize)>) -> Vec<Given> {
+    let given = |(label, _)| Given {
+        label,
+        per_mille: 0,
+        decision: IMAGE_ITEMS.to_owned(),
+    };
+    images.into_iter().map(given).collect()
 }
 
 pub(crate) fn failed(what: &'static str, source: Option<std::io::Error>) -> FaultsError {
@@ -145,45 +171,62 @@ fn judge(sight: &Mutex<Sight>, journals: &[PathBuf]) -> Verdict {
     while !quiet() && began.elapsed() < SETTLING_LIMIT {
         thread::sleep(LOOK);
     }
-    let left_over = journals.iter().map(|folder| entries(folder).len()).sum();
+    let left = |folder: &PathBuf| entries(folder, "job").len() + entries(folder, "item").len();
+    let left_over = journals.iter().map(left).sum();
     let mut sight = lock(sight);
     sight.ledger.left_over = left_over;
     sight.ledger.judge()
 }
 
-/// The job files in a journal's folder; none when there is no folder.
-fn entries(folder: &Path) -> Vec<PathBuf> {
+/// Files of a journal's folder that end like this; none when there is no folder.
+fn entries(folder: &Path, suffix: &str) -> Vec<PathBuf> {
     let listed = fs::read_dir(folder).into_iter().flatten().flatten();
     listed
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "job"))
+        .filter(|path| path.extension().is_some_and(|extension| extension == suffix))
         .collect()
 }
 
-/// Notes every job that appears in a journal.
+/// Notes every job and every item that appears in a journal.
 fn watch(journals: &[PathBuf], sight: &Mutex<Sight>) {
-    let mut known = BTreeSet::new();
+    let (mut known, mut known_items) = (BTreeSet::new(), BTreeSet::new());
     loop {
-        let now: BTreeSet<PathBuf> = journals.iter().flat_map(|folder| entries(folder)).collect();
+        let all = |suffix: &'static str| journals.iter().flat_map(move |folder| entries(folder, suffix));
+        let items: BTreeSet<PathBuf> = all("item").collect();
+        for path in items.difference(&known_items) {
+            let name = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            if let Ok(bytes) = fs::read(path) {
+                lock(sight).item(name, short(&bytes));
+            }
+        }
+        known_items = items;
+        let now: BTreeSet<PathBuf> = all("job").collect();
         for path in now.difference(&known) {
             let job = path
                 .file_stem()
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            lock(sight).job(job, kept_input(path));
+            let input = kept_input(path, &job);
+            lock(sight).job(job, input);
         }
         known = now;
         thread::sleep(LOOK);
     }
 }
 
-/// The hash of the encrypted record in a journal file, unless the file is gone already.
-fn kept_input(path: &Path) -> Option<String> {
+/// The hash of the encrypted record in a journal file, unless the file is gone already; of an image's job, whose items
+/// are files of their own, the job's first digits.
+fn kept_input(path: &Path, job: &str) -> Option<String> {
     let bytes = fs::read(path).ok()?;
     // Layout, ticket, items; what comes behind them is not looked at.
     let ((_, _, items), _) = postcard::take_from_bytes::<(u8, Vec<u8>, Vec<Vec<u8>>)>(&bytes).ok()?;
-    items.first().map(|item| short(item))
+    let image = || job.chars().take(8).collect();
+    Some(items.first().map_or_else(image, |item| short(item)))
 }
 
 /// The plaintext reference: the committed vectors, and the contract's decision.

@@ -223,16 +223,28 @@ impl fmt::Display for Planned {
     }
 }
 
+/// What the agent is given in a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Subject {
+    /// Records, one item each.
+    #[default]
+    Records,
+    /// One image of 49 items.
+    Image,
+}
+
 /// One round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// Where it comes from.
     pub seed: u64,
+    /// What is given.
+    pub subject: Subject,
     /// The way.
     pub carrier: Carrier,
     /// The state before.
     pub before: Before,
-    /// Places of the records in the file of test records.
+    /// Places of the records in the file of test records; for an image one place that means nothing.
     pub records: Vec<usize>,
     /// The faults; the order means nothing.
     pub faults: Vec<Planned>,
@@ -242,8 +254,13 @@ pub struct Plan {
 const TEST_RECORDS: usize = 400;
 
 impl Plan {
-    /// The round that belongs to `seed`.
+    /// The round of records that belongs to `seed`.
     pub fn draw(seed: u64) -> Self {
+        Self::draw_of(Subject::Records, seed)
+    }
+
+    /// The round with this subject that belongs to `seed`.
+    pub fn draw_of(subject: Subject, seed: u64) -> Self {
         let mut random = Random::new(seed);
         let carrier = if random.chance(65) {
             Carrier::Mqtt
@@ -256,13 +273,17 @@ impl Plan {
             60..80 => Before::StoreLost,
             _ => Before::Fresh,
         };
-        let count = random.between(3, 10);
+        let count = match subject {
+            Subject::Records => random.between(3, 10),
+            Subject::Image => 1,
+        };
         let records = (0..count).map(|_| random.place(TEST_RECORDS)).collect();
         let faults = (0..random.between(1, 3))
-            .map(|_| planned(&mut random, carrier, before, count))
+            .map(|_| planned(&mut random, subject, (carrier, before), count))
             .collect();
         Self {
             seed,
+            subject,
             carrier,
             before,
             records,
@@ -271,7 +292,12 @@ impl Plan {
     }
 }
 
-fn planned(random: &mut Random, carrier: Carrier, before: Before, records: u64) -> Planned {
+fn planned(
+    random: &mut Random,
+    subject: Subject,
+    (carrier, before): (Carrier, Before),
+    records: u64,
+) -> Planned {
     let fault = match (random.chance(55), carrier) {
         (true, _) => Fault::Kill(victim(random)),
         (false, Carrier::Mqtt) => network(random),
@@ -282,6 +308,10 @@ fn planned(random: &mut Random, carrier: Carrier, before: Before, records: u64) 
         Before::Kept => 1_500,
         Before::Revoked | Before::StoreLost => 4_000,
         Before::Fresh => 6_000,
+    };
+    let usual_ms = match subject {
+        Subject::Records => usual_ms,
+        Subject::Image => usual_ms + 15_000,
     };
     let moment = match random.between(0, 9) {
         0..3 if before != Before::Kept => Moment::Upload {

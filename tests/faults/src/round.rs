@@ -14,7 +14,7 @@ use crate::{
     error::FaultsError,
     ledger::Verdict,
     observe::Order,
-    plan::{Carrier, Moment, Plan, Planned},
+    plan::{Carrier, Moment, Plan, Planned, Subject},
     shown::Shown,
 };
 
@@ -86,10 +86,14 @@ pub(crate) fn run(bench: &mut Bench, plan: &Plan) -> Result<Outcome, FaultsError
     bench.wait_until_whole()?;
     let (restarts, box_ended) = (bench.restarts, bench.box_ended);
     bench.prepare(plan.before, plan.carrier)?;
-    let label = |(number, place): (usize, &usize)| (format!("s{}-r{number}-v{place}", plan.seed), *place);
+    let label = |(number, place): (usize, &usize)| match plan.subject {
+        Subject::Records => (format!("s{}-r{number}-v{place}", plan.seed), *place),
+        Subject::Image => (format!("s{}.jpg", plan.seed), *place),
+    };
     let records: Vec<(String, usize)> = plan.records.iter().enumerate().map(label).collect();
     bench.observer.order(&Order::Begin {
         records: records.clone(),
+        image: plan.subject == Subject::Image,
     })?;
     let running = |planned: &Planned| Running {
         planned: *planned,
@@ -134,7 +138,7 @@ pub(crate) fn run(bench: &mut Bench, plan: &Plan) -> Result<Outcome, FaultsError
 impl Round<'_> {
     /// Starts the agent again and again until every record has its result or reason, and faults meanwhile.
     fn drive(&mut self, records: &[(String, usize)]) -> Result<bool, FaultsError> {
-        let mut task = Task::Record(records.to_owned());
+        let mut task = self.task(records.to_owned());
         loop {
             let mut agent = self.start(task)?;
             let Some(end) = self.live(&mut agent)? else {
@@ -179,7 +183,15 @@ impl Round<'_> {
             return None;
         }
         self.entered_again += missing.len();
-        Some(Task::Record(missing))
+        Some(self.task(missing))
+    }
+
+    /// What a user starts to have these answered.
+    fn task(&self, mut records: Vec<(String, usize)>) -> Task {
+        match self.plan.subject {
+            Subject::Records => Task::Record(records),
+            Subject::Image => Task::Scan(records.remove(0).0),
+        }
     }
 
     fn start(&mut self, task: Task) -> Result<Agent, FaultsError> {
@@ -189,6 +201,11 @@ impl Round<'_> {
             let path = self.bench.site.path(&format!("logs/{name}.records.json"));
             let text = input(records)?;
             fs::write(&path, text).map_err(|source| HarnessError::DeviceIo { path, source })?;
+        }
+        if let Task::Scan(image) = &task {
+            let path = self.bench.site.path(&format!("logs/{image}"));
+            let image = fixtures::read(fixtures::IMAGE)?;
+            fs::write(&path, image).map_err(|source| HarnessError::DeviceIo { path, source })?;
         }
         Ok(Agent::start(
             &self.bench.site,

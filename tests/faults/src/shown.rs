@@ -58,7 +58,8 @@ pub(crate) fn parse(text: &str) -> Vec<Shown> {
             name: name.to_owned(),
             reason: reason.to_owned(),
         });
-        shown.extend(failed.or_else(|| answered(name, body).map(Shown::Answered)));
+        let answered = || answered(name, body).or_else(|| found(name, body));
+        shown.extend(failed.or_else(|| answered().map(Shown::Answered)));
     }
     shown
 }
@@ -91,9 +92,46 @@ fn answered(name: &str, body: &str) -> Option<Answered> {
     })
 }
 
+/// The result of an image: its job stands for the input, what was found for the answer.
+fn found(name: &str, body: &str) -> Option<Answered> {
+    let finding = field(body, "finding")?;
+    let (count, receipts) = field(body, "receipts")?.split_once(" for job ")?;
+    let job: String = receipts.chars().take(8).collect();
+    // Every class with its share: what differs in a patch that counts differs here.
+    let classes = field(body, "classes")?;
+    Some(Answered {
+        name: name.to_owned(),
+        bounds_per_mille: [0, 1000],
+        decision: count.split(' ').next()?.to_owned(),
+        other_score: field(body, "in the clear").is_none_or(|text| text.contains("OTHER FINDING")),
+        input: job,
+        answer: format!("{finding} of {classes}"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_is_read_by_its_job_and_what_was_found() {
+        let text = "\ns7.jpg\n  finding       Melanoma (mel), 41.7 %\n                A text.\n  \
+            classes       mel 41.7 %, nv 58.3 %\n  patches       mel mel\n  \
+            in the clear  same finding; outputs differ by 0.92 of the predicted deviation, at most 3.1\n  \
+            receipts      49 signed by box-1 for job 0123abcd: derm-tiny 03402689, counter 1\n  warning       None\n";
+        let shown = parse(text);
+        let [Shown::Answered(answered)] = &shown[..] else {
+            panic!("{shown:?}")
+        };
+        assert_eq!(
+            (&*answered.name, &*answered.input, &*answered.decision),
+            ("s7.jpg", "0123abcd", "49")
+        );
+        assert!(!answered.other_score && answered.answer.contains("nv 58.3"));
+        assert!(
+            matches!(&parse(&text.replace("same finding", "OTHER FINDING"))[0], Shown::Answered(a) if a.other_score)
+        );
+    }
 
     const TEXT: &str = "\nr1\n  probability   0.3 %  (between 0.2 % and 0.5 %: table error of at most 3 entries)\n  \
         decision      Below the threshold\n                A text.\n  \

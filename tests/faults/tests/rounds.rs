@@ -2,12 +2,13 @@
 
 use std::sync::Mutex;
 
-use obscura_faults::Campaign;
+use obscura_faults::{Campaign, Subject};
 
 #[test]
 fn rounds_over_both_carriers_lose_nothing_and_accept_nothing_twice() {
     // Seed 8: trust is killed, over MQTT; 9: the device's connection is reset; 10: box, gate and agent, over a cable.
     let campaign = Campaign {
+        subject: Subject::Records,
         first: 8,
         rounds: 3,
         lanes: 1,

@@ -201,12 +201,18 @@ pub(crate) const SIMULATE: [Figure; 13] = [
 ];
 
 /// Of rounds of the real programs under faults; the faults follow by name.
-pub(crate) const FAULTS: [Figure; 12] = [
+pub(crate) const FAULTS: [Figure; 18] = [
     figure("rounds", AtLeast(200.0), ""),
     figure("lost", Exactly(0.0), ""),
     figure("accepted_twice", Exactly(0.0), ""),
     figure("wrong", Exactly(0.0), ""),
     figure("late", Exactly(0.0), ""),
+    figure("image_rounds", AtLeast(40.0), ""),
+    figure("image_lost", Exactly(0.0), ""),
+    figure("image_accepted_twice", Exactly(0.0), ""),
+    figure("image_wrong", Exactly(0.0), ""),
+    figure("image_late", Exactly(0.0), ""),
+    figure("image_items_seen", Target::None, ""),
     figure("shown_again", Target::None, ""),
     figure("records", Target::None, ""),
     figure("faults", Target::None, ""),

@@ -14,7 +14,7 @@ use crate::{
 /// The campaigns there are.
 const AVAILABLE: &str = "faults, simulate";
 /// What runs in a round of `faults`; its own program watches it.
-const PROGRAMS: [&str; 10] = [
+const PROGRAMS: [&str; 11] = [
     "obscura-box",
     "obscura-gate",
     "obscura-compute",
@@ -22,10 +22,14 @@ const PROGRAMS: [&str; 10] = [
     "obscura-agent",
     "obscura-vault",
     "obscura-link",
+    "obscura-imaging",
     "obscura-sign",
     "obscura-provision",
     "obscura-faults",
 ];
+
+/// One round of an image for so many rounds of records.
+const IMAGE_SHARE: u64 = 5;
 
 /// What `soak` is asked for.
 #[derive(Debug, clap::Args)]
@@ -71,8 +75,22 @@ fn faults(options: &Options) -> Result<(), TaskError> {
     say("Building the programs with the settings of the demo and the tests ...");
     let mut build = cargo(&["build", "--locked", "--bins"]);
     run(build.args(PROGRAMS.iter().flat_map(|package| ["-p", package])))?;
-    let numbers = ["--rounds", &options.rounds.to_string(), "--first", &options.first];
-    campaign("faults", "obscura-faults", &numbers, &FAULTS)
+    let (rounds, images) = (
+        options.rounds.to_string(),
+        options.rounds.div_ceil(IMAGE_SHARE).to_string(),
+    );
+    let of_records = ["--rounds", &rounds, "--first", &options.first];
+    let of_images = ["--images", "--rounds", &images, "--first", &options.first];
+    say("Records ...");
+    let (mut report, held) = played("obscura-faults", &of_records)?;
+    say("Images of 49 items ...");
+    let (more, images_held) = played("obscura-faults", &of_images)?;
+    report.extend(
+        more.into_iter()
+            .map(|(name, value)| (format!("image_{name}"), value)),
+    );
+    finish("faults", &report, &FAULTS)?;
+    held.and(images_held)
 }
 
 /// Runs a built campaign, and shows and keeps its report, also when rules were broken.
@@ -82,15 +100,22 @@ fn campaign(
     numbers: &[&str],
     figures: &[Figure],
 ) -> Result<(), TaskError> {
-    let path = target(&format!("debug/{program}"))?;
-    let (text, held) = read_whatever(command(&path.to_string_lossy()).args(numbers))?;
-    let report: Result<Map<String, Value>, _> = serde_json::from_str(&text);
-    let (report, held) = match (report, held) {
-        (Ok(report), held) => (report, held),
-        // A wrong call has no report, and was explained.
-        (Err(_), Err(failed)) => return Err(failed),
-        (Err(_), Ok(())) => return Err(TaskError::BadReport { program }),
-    };
+    let (report, held) = played(program, numbers)?;
     finish(name, &report, figures)?;
     held
+}
+
+/// Runs a built campaign; its report, and whether every rule held.
+fn played(
+    program: &'static str,
+    numbers: &[&str],
+) -> Result<(Map<String, Value>, Result<(), TaskError>), TaskError> {
+    let path = target(&format!("debug/{program}"))?;
+    let (text, held) = read_whatever(command(&path.to_string_lossy()).args(numbers))?;
+    match (serde_json::from_str(&text), held) {
+        (Ok(report), held) => Ok((report, held)),
+        // A wrong call has no report, and was explained.
+        (Err(_), Err(failed)) => Err(failed),
+        (Err(_), Ok(())) => Err(TaskError::BadReport { program }),
+    }
 }

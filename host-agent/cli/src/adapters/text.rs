@@ -143,10 +143,11 @@ fn scan(name: &str, outcome: &ScanOutcome, comparison: Option<&Comparison>) -> S
     }
     let receipt = &outcome.receipt;
     text += &format!(
-        "  receipts      {} signed by {}: {} {:.8}, counter {}, floor {}, keys {:.8}\n  \
+        "  receipts      {} signed by {} for job {:.8}: {} {:.8}, counter {}, floor {}, keys {:.8}\n  \
          warning       {}\n",
         outcome.items,
         receipt.box_name,
+        receipt.job,
         receipt.model_id,
         receipt.model_hash,
         receipt.security_counter,

@@ -31,7 +31,7 @@ fn sending(events: Vec<LinkEvent>) -> (Result<Sent, CliError>, Vec<LinkCommand>,
         subject: Subject::default(),
     };
     let done = send_model(&mut link, &mut face, &places, &model(), Duration::from_millis(50));
-    (done, link.told, face.0)
+    (done, link.told, face.notes)
 }
 
 #[test]
