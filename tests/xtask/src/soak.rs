@@ -105,11 +105,11 @@ fn campaign(
     held
 }
 
-/// Runs a built campaign; its report, and whether every rule held.
-fn played(
-    program: &'static str,
-    numbers: &[&str],
-) -> Result<(Map<String, Value>, Result<(), TaskError>), TaskError> {
+/// A campaign's report, and whether every rule held.
+type Played = (Map<String, Value>, Result<(), TaskError>);
+
+/// Runs a built campaign.
+fn played(program: &'static str, numbers: &[&str]) -> Result<Played, TaskError> {
     let path = target(&format!("debug/{program}"))?;
     let (text, held) = read_whatever(command(&path.to_string_lossy()).args(numbers))?;
     match (serde_json::from_str(&text), held) {
