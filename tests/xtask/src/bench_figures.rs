@@ -201,7 +201,7 @@ pub(crate) const SIMULATE: [Figure; 13] = [
 ];
 
 /// Of rounds of the real programs under faults; the faults follow by name.
-pub(crate) const FAULTS: [Figure; 18] = [
+pub(crate) const FAULTS: [Figure; 20] = [
     figure("rounds", AtLeast(200.0), ""),
     figure("lost", Exactly(0.0), ""),
     figure("accepted_twice", Exactly(0.0), ""),
@@ -212,7 +212,9 @@ pub(crate) const FAULTS: [Figure; 18] = [
     figure("image_accepted_twice", Exactly(0.0), ""),
     figure("image_wrong", Exactly(0.0), ""),
     figure("image_late", Exactly(0.0), ""),
+    figure("image_refused", Target::None, ""),
     figure("image_items_seen", Target::None, ""),
+    figure("refused", Target::None, ""),
     figure("shown_again", Target::None, ""),
     figure("records", Target::None, ""),
     figure("faults", Target::None, ""),
