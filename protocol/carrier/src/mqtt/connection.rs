@@ -237,18 +237,10 @@ impl Link {
             return Ok(());
         };
         let payload = message.payload.to_vec();
-        let event = CarrierEvent::Message { topic, payload };
-        // An owner who keeps up is not waited for: the broker drops for everybody what one device sends faster
-        // than acknowledgements come back.
-        let keeps_up = self.inbound.len() < usize::from(RECEIVE_WINDOW);
-        let ack = if keeps_up {
-            // Fails only when this connection is over.
-            let _ = acks.send(ack);
-            None
-        } else {
-            Some((acks.clone(), ack))
+        let inbound = Inbound {
+            event: CarrierEvent::Message { topic, payload },
+            ack: Some((acks.clone(), ack)),
         };
-        let inbound = Inbound { event, ack };
         self.inbound.send(inbound).map_err(|_closed| End::Done)
     }
 

@@ -1,8 +1,8 @@
 //! MQTT 5 over TLS 1.3: clean sessions, quality of service 1, no retained messages.
 //!
 //! One thread owns the connection. Each connection is a new client, so no half-finished exchange of an
-//! earlier one can be resumed wrongly. Once a window of messages waits, those that follow are acknowledged to
-//! the broker when the owner takes them, so a slow owner slows the broker down and memory stays bounded.
+//! earlier one can be resumed wrongly. Messages are acknowledged to the broker when the owner takes them,
+//! so a slow owner slows the broker down and memory stays bounded.
 
 mod connection;
 
@@ -23,7 +23,7 @@ use crate::{CarrierError, CarrierEvent, PublishError, ReceiveError, event::queue
 
 /// Messages taken for sending and not yet handed to the connection.
 const SEND_QUEUE: usize = 16;
-/// Messages that wait for the owner before the broker must wait, and messages the broker then still sends.
+/// Messages of the broker that are delivered and not yet taken by the owner.
 const RECEIVE_WINDOW: u16 = 32;
 /// Bytes an MQTT 5 publish adds to topic and payload, generously.
 const PACKET_OVERHEAD_BYTES: usize = 64;
@@ -68,7 +68,7 @@ enum Outbound {
     Close,
 }
 
-/// An event on its way to the owner; taking a message acknowledges it, unless that was done before.
+/// An event on its way to the owner; taking a message acknowledges it.
 struct Inbound {
     event: CarrierEvent,
     ack: Option<(flume::Sender<ManualAck>, ManualAck)>,
@@ -196,7 +196,7 @@ impl Receiver {
 }
 
 impl Receiver {
-    /// Events that arrived and are not yet taken; messages among them are at most two windows.
+    /// Events that arrived and are not yet taken; messages among them are at most one window.
     pub fn waiting(&self) -> usize {
         self.events.len()
     }
