@@ -137,6 +137,7 @@ impl World {
             Word::Resumed(jobs) => self.resumed(device, &jobs),
             Word::JobRefused(job) => {
                 self.counts.one(Count::JobsRefused);
+                self.command(device, LinkCommand::Settle { job });
                 self.reenter(device, job);
             }
             Word::ItemDead(job) => {

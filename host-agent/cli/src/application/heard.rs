@@ -76,7 +76,7 @@ impl Run<'_> {
                 return self.answer(job, index, bytes, receipt, waiting);
             }
             LinkEvent::JobRefused { job, code } => {
-                self.vault.done(VaultRequest::Settle { job })?;
+                self.settle(job)?;
                 let error = CliError::Refused { code };
                 self.failed(job, &error, waiting)?;
             }

@@ -465,10 +465,9 @@ impl Link {
         self.send(&DeviceMessage::RevokeKeys, About::Keys, out);
     }
 
-    /// Drops a job the box will never answer.
+    /// Drops a job the box will never answer; the journal has it until the command line, which was told, settles it.
     pub(super) fn give_up(&mut self, job: JobId, code: Refusal, out: &mut Vec<Effect>) {
         self.jobs.remove(job);
-        out.push(Effect::Forget(job));
         out.push(Effect::Tell(LinkEvent::JobRefused { job, code }));
     }
 }

@@ -285,7 +285,7 @@ fn a_job_the_box_forgot_or_failed_is_sent_again_a_few_times() {
         }
         pair.refuse(code, Some(JOB));
         assert_eq!(pair.told.last(), Some(&LinkEvent::JobRefused { job: JOB, code }));
-        assert_eq!(pair.forgotten, [JOB]);
+        assert!(pair.forgotten.is_empty(), "the command line settles it");
     }
 }
 

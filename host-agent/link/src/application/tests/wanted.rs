@@ -116,7 +116,7 @@ fn a_late_job_is_given_up() {
     let code = Refusal::Overdue;
     pair.refuse(code, Some(JOB));
     assert_eq!(pair.told.last(), Some(&LinkEvent::JobRefused { job: JOB, code }));
-    assert_eq!(pair.forgotten, [JOB]);
+    assert!(pair.forgotten.is_empty(), "the command line settles it");
 }
 
 #[test]
