@@ -62,7 +62,7 @@ impl Run<'_> {
                     open.ends = left_s.map(|seconds| moved + Duration::from_secs(seconds.into()));
                 }
             }
-            LinkEvent::ItemDead { job, code, .. } => {
+            LinkEvent::ItemDead { job, code, .. } | LinkEvent::JobRefused { job, code } => {
                 self.settle(job)?;
                 let error = CliError::Refused { code };
                 self.failed(job, &error, waiting)?;
@@ -74,11 +74,6 @@ impl Run<'_> {
                 receipt,
             } => {
                 return self.answer(job, index, bytes, receipt, waiting);
-            }
-            LinkEvent::JobRefused { job, code } => {
-                self.settle(job)?;
-                let error = CliError::Refused { code };
-                self.failed(job, &error, waiting)?;
             }
             LinkEvent::Refused { code } => {
                 self.face.finished();
