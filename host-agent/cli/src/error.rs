@@ -163,6 +163,17 @@ impl CliError {
         }
     }
 
+    /// Whether what the job is encrypted from or for is not on this device any more.
+    pub(crate) fn is_lost_job(&self) -> bool {
+        matches!(
+            self,
+            Self::Vault {
+                fault: VaultFault::JobLost,
+                ..
+            }
+        )
+    }
+
     /// Whether the child process has told the user already.
     pub(crate) fn is_told(&self) -> bool {
         matches!(

@@ -184,8 +184,13 @@ impl Run<'_> {
         let there = if let Some(items) = there {
             items
         } else {
-            let ticket = self.ticket(VaultRequest::Ticket { job })?;
-            self.announce(ticket)?;
+            match self.ticket(VaultRequest::Ticket { job }) {
+                Ok(ticket) => self.announce(ticket)?,
+                Err(error) => {
+                    waiting.open.insert(job, taken);
+                    return self.job_failed(job, error, waiting);
+                }
+            }
             &[]
         };
         for index in 0..open.items {

@@ -144,10 +144,15 @@ impl Run<'_> {
     ) -> Result<(), CliError> {
         let mut comparison = None;
         if self.with_reference {
-            let VaultReply::Comparison(compared) = self.vault.request(VaultRequest::Compare { job })? else {
-                return Err(UNEXPECTED);
-            };
-            comparison = Some(Box::new(compared));
+            match self.vault.request(VaultRequest::Compare { job }) {
+                Ok(VaultReply::Comparison(compared)) => comparison = Some(Box::new(compared)),
+                Ok(_) => return Err(UNEXPECTED),
+                Err(error) if error.is_lost_job() => self.face.note(&format!(
+                    "the result of job {job:.8} cannot be compared: {}",
+                    error.chain()
+                )),
+                Err(error) => return Err(error),
+            }
         }
         if let Some(open) = waiting.open.get(&job) {
             self.report.jobs[open.place].name.clone_from(&outcome.label);
@@ -177,7 +182,7 @@ impl Run<'_> {
         let CliError::Vault { fault, .. } = &error else {
             return Err(error);
         };
-        if !matches!(fault, VaultFault::Trust | VaultFault::OtherKind) {
+        if !matches!(fault, VaultFault::Trust | VaultFault::JobLost) {
             return Err(error);
         }
         self.settle(job)?;

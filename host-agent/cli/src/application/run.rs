@@ -149,8 +149,14 @@ impl Run<'_> {
     /// [`CliError`]; what was shown until then is in the report.
     pub(crate) fn resume(&mut self, status: &VaultStatus) -> Result<(), CliError> {
         let Some(object) = status.keys else {
-            self.face
-                .note("there are no keys on this device, so there is nothing to resume");
+            let text = match status.open_jobs.len() {
+                0 => "there are no keys on this device, so there is nothing to resume".to_owned(),
+                open => format!(
+                    "{open} without a result were meant for another model than this device has now: \
+                     they are kept, and sent again when it has that model"
+                ),
+            };
+            self.face.note(&text);
             return Ok(());
         };
         self.report.keys.fingerprint = Some(object.digest);

@@ -24,6 +24,14 @@ pub enum VaultError {
     /// The pixels of an image under way.
     #[error("the image kept beside the vault cannot be used: {0}")]
     Scan(#[source] StoreError),
+    /// The pixels of an image under way are gone.
+    #[error("the image of job {job} is lost: enter it again")]
+    ScanLost {
+        /// The image's job.
+        job: JobId,
+        /// Missing or altered.
+        source: StoreError,
+    },
     /// The evaluation key file.
     #[error("the evaluation key file beside the vault cannot be used: {0}")]
     KeyObject(#[source] StoreError),
@@ -73,7 +81,8 @@ impl VaultError {
             Self::NoKeys => VaultFault::NoKeys,
             Self::KeyObject(StoreError::Missing | StoreError::Altered) => VaultFault::KeysLost,
             Self::UnknownJob(_) => VaultFault::UnknownJob,
-            Self::MisuseReadsImages | Self::MisuseReadsRecords | Self::OtherModel(_) => VaultFault::OtherKind,
+            Self::MisuseReadsImages | Self::MisuseReadsRecords => VaultFault::OtherKind,
+            Self::OtherModel(_) | Self::ScanLost { .. } => VaultFault::JobLost,
             Self::PeerReceipt(_)
             | Self::PeerMismatch(_)
             | Self::PeerSecondAnswer(_)

@@ -11,7 +11,7 @@ use obscura_protocol::{
 use zeroize::Zeroizing;
 
 use super::{error::VaultError, vault::Vault};
-use crate::domain::job::OpenItem;
+use crate::{domain::job::OpenItem, ports::StoreError};
 
 impl Vault {
     /// Keeps the pixels of an image and opens a job with one item per patch; encrypts nothing yet.
@@ -20,15 +20,17 @@ impl Vault {
     /// [`VaultError`]; no job is open then.
     pub fn open_scan(&mut self, label: String, pixels: &Pixels) -> Result<Ticket, VaultError> {
         let patches = self.images()?.quantise(&pixels.0)?;
-        let ticket = self.open_job(label, vec![OpenItem::default(); patches.len()])?;
-        let job = ticket.job;
-        let open = self.open.as_mut().ok_or(VaultError::MisuseLocked)?;
+        let job = self.fresh_job()?;
+        let open = self.open.as_ref().ok_or(VaultError::MisuseLocked)?;
+        // Before the job: a crash between the two leaves pixels without a job, which the next start removes.
         let kept = self.ports.scans.put(&open.secrets.jobs_key, job, &pixels.0);
-        if let Err(error) = kept {
-            self.settle(job)?;
-            return Err(VaultError::Scan(error));
+        kept.map_err(VaultError::Scan)?;
+        let opened = self.open_job(job, label, vec![OpenItem::default(); patches.len()]);
+        if opened.is_err() {
+            self.drop_scans()?;
         }
-        open.patches = Some((job, patches));
+        let ticket = opened?;
+        self.unlocked()?.patches = Some((job, patches));
         Ok(ticket)
     }
 
@@ -104,7 +106,11 @@ impl Vault {
             return Ok(());
         }
         let pixels = self.ports.scans.load(&open.secrets.jobs_key, job);
-        let patches = self.images()?.quantise(&pixels.map_err(VaultError::Scan)?)?;
+        let pixels = pixels.map_err(|source| match source {
+            StoreError::Missing | StoreError::Altered => VaultError::ScanLost { job, source },
+            source => VaultError::Scan(source),
+        });
+        let patches = self.images()?.quantise(&pixels?)?;
         self.unlocked()?.patches = Some((job, patches));
         Ok(())
     }

@@ -83,7 +83,11 @@ impl JobStore for MemDisk {
         Ok(self.0.borrow().jobs.clone())
     }
     fn save(&self, _key: &[u8; 32], jobs: &[OpenJob]) -> Result<(), StoreError> {
-        self.0.borrow_mut().jobs = jobs.to_vec();
+        let mut disk = self.0.borrow_mut();
+        if disk.full {
+            return Err(StoreError::Device(std::io::ErrorKind::StorageFull.into()));
+        }
+        disk.jobs = jobs.to_vec();
         Ok(())
     }
 }

@@ -331,7 +331,8 @@ impl Vault {
             input_hash: Some(Digest::of(&item)),
             accepted: None,
         };
-        let ticket = self.open_job(label, vec![open_item])?;
+        let job = self.fresh_job()?;
+        let ticket = self.open_job(job, label, vec![open_item])?;
         Ok((ticket, item))
     }
 
@@ -342,13 +343,22 @@ impl Vault {
         keys.ok_or(VaultError::NoKeys)
     }
 
-    /// Opens a job under a fresh random id.
-    pub(super) fn open_job(&mut self, label: String, items: Vec<OpenItem>) -> Result<Ticket, VaultError> {
-        let facts = self.ports.model.facts().clone();
-        let object = self.keys()?.object;
+    /// A random id for a job.
+    pub(super) fn fresh_job(&self) -> Result<JobId, VaultError> {
         let mut id = [0; 16];
         self.ports.random.fill(&mut id)?;
-        let job = JobId(id);
+        Ok(JobId(id))
+    }
+
+    /// Opens a job.
+    pub(super) fn open_job(
+        &mut self,
+        job: JobId,
+        label: String,
+        items: Vec<OpenItem>,
+    ) -> Result<Ticket, VaultError> {
+        let facts = self.ports.model.facts().clone();
+        let object = self.keys()?.object;
         self.unlocked()?.jobs.push(OpenJob {
             job,
             label,
@@ -370,9 +380,12 @@ impl Vault {
     /// The ticket of an open job.
     ///
     /// # Errors
-    /// [`VaultError::UnknownJob`] or [`VaultError::NoKeys`].
+    /// [`VaultError::UnknownJob`], [`VaultError::OtherModel`] or [`VaultError::NoKeys`].
     pub fn ticket(&self, job: JobId) -> Result<Ticket, VaultError> {
         let known = self.job(job)?;
+        if known.model_hash != self.ports.model.facts().model_hash {
+            return Err(VaultError::OtherModel(job));
+        }
         let keys = self.keys()?.object;
         if keys.digest != known.key_fingerprint {
             return Err(VaultError::NoKeys);

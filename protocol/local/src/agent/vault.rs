@@ -184,6 +184,8 @@ pub enum VaultFault {
     UnknownJob,
     /// The model does not read what was given.
     OtherKind,
+    /// What the job was to be encrypted from or for is not here any more: it has to be entered again.
+    JobLost,
     /// A receipt or signature does not match.
     Trust,
     /// Anything else.

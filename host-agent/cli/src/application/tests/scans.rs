@@ -57,6 +57,8 @@ struct ScanVault {
     encrypted: Vec<(u8, u32)>,
     accepted: BTreeSet<(u8, u32)>,
     settled: Vec<u8>,
+    /// The job whose pixels are lost; 0 for none.
+    lost: u8,
 }
 
 impl ScanVault {
@@ -94,6 +96,12 @@ impl Vault for ScanVault {
                 ticket(self.made)
             }
             VaultRequest::Ticket { job } => ticket(job.0[0]),
+            VaultRequest::EncryptItem { job, .. } | VaultRequest::Compare { job }
+                if job.0[0] == self.lost =>
+            {
+                let (fault, text) = (VaultFault::JobLost, "the image is lost: enter it again".into());
+                return Err(CliError::Vault { fault, text });
+            }
             VaultRequest::EncryptItem { job, index } => {
                 self.encrypted.push((job.0[0], index));
                 VaultReply::Item(vec![0; 10])
@@ -155,7 +163,15 @@ impl Scanned {
 }
 
 fn scan(events: Vec<LinkEvent>, act: impl FnOnce(&mut Run<'_>) -> Result<(), CliError>) -> Scanned {
-    let (mut vault, mut face) = (ScanVault::default(), MemFace::default());
+    scan_with(ScanVault::default(), events, act)
+}
+
+fn scan_with(
+    mut vault: ScanVault,
+    events: Vec<LinkEvent>,
+    act: impl FnOnce(&mut Run<'_>) -> Result<(), CliError>,
+) -> Scanned {
+    let mut face = MemFace::default();
     let mut link = FakeLink {
         events: events.into(),
         told: Vec::new(),
@@ -340,4 +356,34 @@ fn resume_encrypts_what_was_lost_sends_what_is_there_and_shows_what_is_complete(
     let submitted =
         |told: &&LinkCommand| matches!(told, LinkCommand::Submit { ticket, .. } if ticket.job == job(2));
     assert_eq!(scanned.told.iter().filter(submitted).count(), 1);
+}
+
+#[test]
+fn an_image_whose_pixels_are_lost_fails_alone_and_a_complete_one_is_shown_all_the_same() {
+    let lost = ScanVault {
+        lost: 1,
+        ..ScanVault::default()
+    };
+    let mut status = status(Some(object()), &[]);
+    status.open_jobs = vec![open(1, &[4, 5]), open(2, &[7])];
+    let events = [
+        vec![LinkEvent::Resumed { jobs: Vec::new() }, LinkEvent::KeysFound],
+        answers(2, 0..PATCHES),
+    ];
+    let scanned = scan_with(lost, events.concat(), |run| run.resume(&status));
+    scanned.done.unwrap();
+    assert_eq!(scanned.vault.settled, [1, 2]);
+    assert_eq!(scanned.report.failures(), (1, 70));
+    let lost = ScanVault {
+        lost: 3,
+        ..ScanVault::default()
+    };
+    status.open_jobs = vec![open(3, &[])];
+    let events = vec![LinkEvent::Resumed { jobs: Vec::new() }];
+    let scanned = scan_with(lost, events, |run| run.resume(&status));
+    scanned.done.unwrap();
+    assert!(matches!(
+        &scanned.report.jobs[0].fate,
+        Fate::Shown(Shown::Scan(_, None))
+    ));
 }

@@ -210,3 +210,37 @@ fn pixels_a_crash_left_behind_are_removed_when_the_vault_opens() {
     images(&disk).open(password("pw"), false).unwrap();
     assert!(disk.0.borrow().scans.is_empty());
 }
+
+#[test]
+fn an_image_whose_job_cannot_be_kept_leaves_no_pixels() {
+    let disk = MemDisk::default();
+    let mut vault = open(&disk);
+    disk.0.borrow_mut().full = true;
+    assert!(vault.open_scan("mole".into(), &pixels()).is_err());
+    assert!(disk.0.borrow().scans.is_empty() && vault.status().open_jobs.is_empty());
+}
+
+#[test]
+fn lost_pixels_and_another_model_cost_their_image_only() {
+    let disk = MemDisk::default();
+    let mut vault = open(&disk);
+    let [lost, kept] = ["a", "b"].map(|label| vault.open_scan(label.into(), &pixels()).unwrap().job);
+    disk.0.borrow_mut().scans.retain(|(job, _)| *job != lost);
+    let refused = vault.encrypt_item(lost, 0).unwrap_err();
+    assert_eq!(refused.fault(), VaultFault::JobLost);
+    assert!(refused.to_string().contains("enter it again"), "{refused}");
+    vault.encrypt_item(kept, 0).unwrap();
+    drop(vault);
+    let newer = ModelFacts {
+        model_hash: Digest([77; 32]),
+        ..facts()
+    };
+    let mut vault = vault_with(&disk, Box::new(PlainImages(PlainModel(newer, disk.clone()))));
+    vault.open(password("pw"), false).unwrap();
+    for refused in [
+        vault.encrypt_item(kept, 1).map(drop),
+        vault.ticket(kept).map(drop),
+    ] {
+        assert_eq!(refused.unwrap_err().fault(), VaultFault::JobLost);
+    }
+}
