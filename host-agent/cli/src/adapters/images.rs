@@ -11,13 +11,16 @@ use obscura_local::{
     agent::{ImageView, Pixels},
     imaging::{ImagingReply, ImagingRequest, MAX_FILE_BYTES, MAX_FRAME_BYTES},
 };
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::process::Process;
 use crate::{error::CliError, ports::Images};
 
 /// Longest time one image may take to read.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Exit code of a Rust program that panicked.
+const PANICKED: i32 = 101;
 
 /// Starts the process when the first image is read, and again when it ended over one.
 #[derive(Default)]
@@ -59,18 +62,28 @@ impl Images for ImagingProcess {
             ))
         })?;
         let (side, crop) = (view.side, view.crop);
-        match self.ask(&ImagingRequest { file, side, crop }) {
+        let mut request = ImagingRequest { file, side, crop };
+        let reply = self.ask(&request);
+        request.file.zeroize();
+        match reply {
             Ok(ImagingReply::Pixels { rgb, .. }) => Ok(Pixels(Zeroizing::new(rgb))),
             Ok(ImagingReply::Refused { text }) => Err(refused(text)),
-            // The file did it: the next one is read by a new process.
-            Err(CliError::Stopped { exit_code, .. }) => Err(refused(match exit_code {
-                Some(code) => {
-                    format!("its reader ended with exit code {code}: it is damaged or not an image")
-                }
-                None => "its reader was killed: it is damaged or needs too much memory".to_owned(),
-            })),
+            Err(CliError::Stopped { exit_code, name }) => Err(fault_of_the_file(exit_code)
+                .map_or(CliError::Stopped { exit_code, name }, |text| {
+                    refused(text.to_owned())
+                })),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// What a file did to the process that ended over it; `None` when the process gave up for reasons of its own. The next
+/// file is read by a new process.
+fn fault_of_the_file(exit_code: Option<i32>) -> Option<&'static str> {
+    match exit_code {
+        None => Some("its reader was killed: it is damaged or needs too much memory"),
+        Some(PANICKED) => Some("its reader failed over it: it is damaged or not an image"),
+        Some(_) => None,
     }
 }
 
@@ -85,4 +98,17 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, CliError> {
     let most = MAX_FILE_BYTES as u64 + 1;
     file.take(most).read_to_end(&mut bytes).map_err(failed)?;
     Ok((bytes.len() <= MAX_FILE_BYTES).then_some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_reader_that_was_killed_or_panicked_speaks_against_the_file() {
+        assert!(fault_of_the_file(None).is_some_and(|text| text.contains("memory")));
+        assert!(fault_of_the_file(Some(PANICKED)).is_some());
+        // Misuse, and a process that could not be confined: every file would be blamed.
+        assert_eq!([0, 2, 70].map(|code| fault_of_the_file(Some(code))), [None; 3]);
+    }
 }
