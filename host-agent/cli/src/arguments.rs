@@ -116,8 +116,13 @@ pub(crate) struct InitArguments {
     pub(crate) new_keys: bool,
 }
 
+/// What `record`, `scan` and `resume` share.
 #[derive(Debug, Args)]
 pub(crate) struct Sending {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    pub(crate) password: PasswordArguments,
     /// Show beside each result what the model says in the clear, computed on this device; with --json
     /// also the exact scores. For demonstrations and tests.
     #[arg(long)]
@@ -154,16 +159,19 @@ impl Soon {
     }
 }
 
+/// What `record` and `scan` share.
 #[derive(Debug, Args)]
-pub(crate) struct RecordArguments {
-    #[command(flatten)]
-    pub(crate) common: Common,
-    #[command(flatten)]
-    pub(crate) password: PasswordArguments,
+pub(crate) struct Submitting {
     #[command(flatten)]
     pub(crate) sending: Sending,
     #[command(flatten)]
     pub(crate) soon: Soon,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordArguments {
+    #[command(flatten)]
+    pub(crate) submitting: Submitting,
     /// JSON file: one object of fields, or a list of objects with "name" and "record".
     #[arg(long, value_name = "FILE", conflicts_with = "field")]
     pub(crate) input: Option<PathBuf>,
@@ -175,13 +183,7 @@ pub(crate) struct RecordArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ScanArguments {
     #[command(flatten)]
-    pub(crate) common: Common,
-    #[command(flatten)]
-    pub(crate) password: PasswordArguments,
-    #[command(flatten)]
-    pub(crate) sending: Sending,
-    #[command(flatten)]
-    pub(crate) soon: Soon,
+    pub(crate) submitting: Submitting,
     /// Image files, JPEG or PNG.
     #[arg(required = true, value_name = "IMAGE")]
     pub(crate) images: Vec<PathBuf>,
@@ -189,10 +191,6 @@ pub(crate) struct ScanArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArguments {
-    #[command(flatten)]
-    pub(crate) common: Common,
-    #[command(flatten)]
-    pub(crate) password: PasswordArguments,
     #[command(flatten)]
     pub(crate) sending: Sending,
 }
@@ -265,9 +263,9 @@ impl Command {
     pub(crate) fn common(&self) -> &Common {
         match self {
             Self::Init(arguments) => &arguments.common,
-            Self::Record(arguments) => &arguments.common,
-            Self::Scan(arguments) => &arguments.common,
-            Self::Resume(arguments) => &arguments.common,
+            Self::Record(arguments) => &arguments.submitting.sending.common,
+            Self::Scan(arguments) => &arguments.submitting.sending.common,
+            Self::Resume(arguments) => &arguments.sending.common,
             Self::Fields(common) => common,
             Self::Status(arguments) => &arguments.common,
             Self::ChangePassword(arguments) => &arguments.common,

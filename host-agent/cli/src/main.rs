@@ -22,7 +22,10 @@ use adapters::{
 use application::{
     Named, NamedImage, Run, VaultExt, check_images, check_records, make_keys, revoke_keys, send_model,
 };
-use arguments::{Arguments, Command, PasswordArguments, SendModelArguments, Sending};
+use arguments::{
+    Arguments, ChangePasswordArguments, Command, PasswordArguments, RecordArguments, ScanArguments,
+    SendModelArguments, Sending,
+};
 use clap::Parser;
 use domain::report::{JobReport, RunReport, Subject};
 use error::CliError;
@@ -62,31 +65,27 @@ struct Session<'a> {
 
 fn run(arguments: &Arguments) -> Result<(), CliError> {
     signals::end_on_signal()?;
-    if let Command::SendModel(send) = &arguments.command {
-        return send_signed_model(send, &arguments.log);
-    }
     let config = &arguments.command.common().config;
-    let mut session = Session {
-        arguments,
-        config: CliConfig::read(config)?,
-        vault: Process::start("vault", config, &arguments.log)?,
+    let session = || {
+        Ok::<_, CliError>(Session {
+            arguments,
+            config: CliConfig::read(config)?,
+            vault: Process::start("vault", config, &arguments.log)?,
+        })
     };
     match &arguments.command {
-        Command::Init(init) => session.init(&init.password, init.new_keys),
-        Command::Record(_) | Command::Scan(_) | Command::Resume(_) => session.send(),
-        Command::Fields(_) => session.fields(),
-        Command::Status(status) => session.status(&status.password, status.locked),
-        Command::ChangePassword(change) => {
-            let opened = unlock(&mut session.vault, &change.password, false)?;
-            debug_assert!(opened.open, "the vault answers a refusal otherwise");
-            let password = secret(&change.new_source(), "New vault password")?;
-            session.vault.done(VaultRequest::ChangePassword { password })?;
-            eprintln!("the vault is sealed under the new password");
-            Ok(())
+        Command::Init(init) => session()?.init(&init.password, init.new_keys),
+        Command::Record(RecordArguments { submitting, .. })
+        | Command::Scan(ScanArguments { submitting, .. }) => {
+            session()?.send(&submitting.sending, submitting.soon.wanted())
         }
-        Command::RevokeKeys(revoke) => session.revoke_keys(revoke.patience()),
-        // Needs no vault and was carried out above.
-        Command::SendModel(_) => Ok(()),
+        // What is sent again is wanted as soon as it was the first time.
+        Command::Resume(resume) => session()?.send(&resume.sending, Wanted::default()),
+        Command::Fields(_) => session()?.fields(),
+        Command::Status(status) => session()?.status(&status.password, status.locked),
+        Command::ChangePassword(change) => session()?.change_password(change),
+        Command::RevokeKeys(revoke) => session()?.revoke_keys(revoke.patience()),
+        Command::SendModel(send) => send_signed_model(send, &arguments.log),
     }
 }
 
@@ -151,6 +150,15 @@ impl Session<'_> {
         self.print(&value, &told)
     }
 
+    fn change_password(&mut self, arguments: &ChangePasswordArguments) -> Result<(), CliError> {
+        let opened = unlock(&mut self.vault, &arguments.password, false)?;
+        debug_assert!(opened.open, "the vault answers a refusal otherwise");
+        let password = secret(&arguments.new_source(), "New vault password")?;
+        self.vault.done(VaultRequest::ChangePassword { password })?;
+        eprintln!("the vault is sealed under the new password");
+        Ok(())
+    }
+
     fn revoke_keys(&mut self, patience: Duration) -> Result<(), CliError> {
         let config = &self.arguments.command.common().config;
         let mut link: Process<LinkEvent> = Process::start("link", config, &self.arguments.log)?;
@@ -198,10 +206,7 @@ impl Session<'_> {
     }
 
     /// `record`, `scan` and `resume`.
-    fn send(&mut self) -> Result<(), CliError> {
-        let Some(how) = How::of(&self.arguments.command) else {
-            return Ok(());
-        };
+    fn send(&mut self, how: &Sending, wanted: Wanted) -> Result<(), CliError> {
         let mut images = ImagingProcess::default();
         let work = self.work(&mut images)?;
         let exists = self.vault.status()?.exists;
@@ -213,7 +218,7 @@ impl Session<'_> {
         let config = &self.arguments.command.common().config;
         // Started before the password is checked, so that the connection is there when it is needed.
         let mut link: Process<LinkEvent> = Process::start("link", config, &self.arguments.log)?;
-        let status = unlock(&mut self.vault, how.password, create)?;
+        let status = unlock(&mut self.vault, &how.password, create)?;
         let subject = match self.vault.contract()?.reads {
             ReadsView::Record(_) => Subject::Record,
             ReadsView::Image(_) => Subject::Image,
@@ -232,9 +237,9 @@ impl Session<'_> {
             link: &mut link,
             face: &mut *face,
             places: self.config.places.clone(),
-            patience: how.sending.patience(),
-            wanted: how.wanted,
-            with_reference: how.sending.with_reference,
+            patience: how.patience(),
+            wanted,
+            with_reference: how.with_reference,
             report: RunReport {
                 device: self.config.device.clone(),
                 box_name: self.config.places.box_name.clone(),
@@ -269,30 +274,6 @@ enum Work {
     Records(Vec<Named>),
     Images(Vec<NamedImage>, ImageView),
     Resume,
-}
-
-/// How they send it.
-struct How<'a> {
-    password: &'a PasswordArguments,
-    sending: &'a Sending,
-    wanted: Wanted,
-}
-
-impl<'a> How<'a> {
-    fn of(command: &'a Command) -> Option<Self> {
-        let (password, sending, wanted) = match command {
-            Command::Record(record) => (&record.password, &record.sending, record.soon.wanted()),
-            Command::Scan(scan) => (&scan.password, &scan.sending, scan.soon.wanted()),
-            // What is sent again is wanted as soon as it was the first time.
-            Command::Resume(resume) => (&resume.password, &resume.sending, Wanted::default()),
-            _ => return None,
-        };
-        Some(Self {
-            password,
-            sending,
-            wanted,
-        })
-    }
 }
 
 fn failures(report: &RunReport) -> Result<(), CliError> {
