@@ -184,6 +184,8 @@ pub(crate) struct RecordArguments {
 pub(crate) struct ScanArguments {
     #[command(flatten)]
     pub(crate) submitting: Submitting,
+    #[command(flatten)]
+    pub(crate) keeping: Keeping,
     /// Image files, JPEG or PNG.
     #[arg(required = true, value_name = "IMAGE")]
     pub(crate) images: Vec<PathBuf>,
@@ -193,6 +195,16 @@ pub(crate) struct ScanArguments {
 pub(crate) struct ResumeArguments {
     #[command(flatten)]
     pub(crate) sending: Sending,
+    #[command(flatten)]
+    pub(crate) keeping: Keeping,
+}
+
+/// What `scan` and `resume` keep of the results of images.
+#[derive(Debug, Args)]
+pub(crate) struct Keeping {
+    /// Draw each image with its map of classes into this folder, as NAME.result.png; nothing is replaced.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) pictures: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

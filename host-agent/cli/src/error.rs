@@ -66,6 +66,12 @@ pub(crate) enum CliError {
     ConfigImage { path: PathBuf, source: io::Error },
     #[error("{}: {text}", path.display())]
     DeviceImage { path: PathBuf, text: String },
+    #[error("--pictures: {} cannot be used", path.display())]
+    ConfigPictures { path: PathBuf, source: io::Error },
+    #[error("{} cannot be written", path.display())]
+    Picture { path: PathBuf, source: io::Error },
+    #[error("{text}")]
+    Drawing { text: String },
     #[error("{}", bad_images(.0))]
     DeviceBadImages(Vec<(PathBuf, String)>),
     #[error("this device's model reads {reads}: use `obscura-agent {use_instead}`")]
@@ -131,6 +137,7 @@ impl CliError {
             | Self::ConfigRoot { .. }
             | Self::ConfigModel { .. }
             | Self::ConfigImage { .. }
+            | Self::ConfigPictures { .. }
             | Self::ConfigNoRecord
             | Self::ConfigOtherModel { .. }
             | Self::ConfigPassword(_)
@@ -159,6 +166,8 @@ impl CliError {
             | Self::Stopped { .. }
             | Self::Unexpected { .. }
             | Self::Channel { .. }
+            | Self::Picture { .. }
+            | Self::Drawing { .. }
             | Self::Output(_) => 70,
         }
     }

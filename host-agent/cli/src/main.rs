@@ -11,20 +11,21 @@ mod error;
 mod ports;
 
 use std::{
+    path::Path,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use adapters::{
-    config::CliConfig, face::face, images::ImagingProcess, input, json, model, process::Process, signals,
-    text,
+    config::CliConfig, face::face, images::ImagingProcess, input, json, model, pictures::PictureFolder,
+    process::Process, signals, text,
 };
 use application::{
     Named, NamedImage, Run, VaultExt, check_images, check_records, make_keys, revoke_keys, send_model,
 };
 use arguments::{
-    Arguments, ChangePasswordArguments, Command, PasswordArguments, RecordArguments, ScanArguments,
-    SendModelArguments, Sending,
+    Arguments, ChangePasswordArguments, Command, PasswordArguments, RecordArguments, ResumeArguments,
+    ScanArguments, SendModelArguments, Sending,
 };
 use clap::Parser;
 use domain::report::{JobReport, RunReport, Subject};
@@ -33,7 +34,7 @@ use obscura_local::agent::{
     ImageView, LinkCommand, LinkEvent, ReadsView, Secret, VaultReply, VaultRequest, VaultStatus, Wanted,
 };
 use obscura_sealed::{Password, PasswordSource};
-use ports::Link;
+use ports::{Link, Pictures};
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
@@ -75,12 +76,20 @@ fn run(arguments: &Arguments) -> Result<(), CliError> {
     };
     match &arguments.command {
         Command::Init(init) => session()?.init(&init.password, init.new_keys),
-        Command::Record(RecordArguments { submitting, .. })
-        | Command::Scan(ScanArguments { submitting, .. }) => {
-            session()?.send(&submitting.sending, submitting.soon.wanted())
+        Command::Record(RecordArguments { submitting, .. }) => {
+            session()?.send(&submitting.sending, submitting.soon.wanted(), None)
         }
+        Command::Scan(ScanArguments {
+            submitting, keeping, ..
+        }) => session()?.send(
+            &submitting.sending,
+            submitting.soon.wanted(),
+            keeping.pictures.as_deref(),
+        ),
         // What is sent again is wanted as soon as it was the first time.
-        Command::Resume(resume) => session()?.send(&resume.sending, Wanted::default()),
+        Command::Resume(ResumeArguments { sending, keeping }) => {
+            session()?.send(sending, Wanted::default(), keeping.pictures.as_deref())
+        }
         Command::Fields(_) => session()?.fields(),
         Command::Status(status) => session()?.status(&status.password, status.locked),
         Command::ChangePassword(change) => session()?.change_password(change),
@@ -206,7 +215,8 @@ impl Session<'_> {
     }
 
     /// `record`, `scan` and `resume`.
-    fn send(&mut self, how: &Sending, wanted: Wanted) -> Result<(), CliError> {
+    fn send(&mut self, how: &Sending, wanted: Wanted, pictures: Option<&Path>) -> Result<(), CliError> {
+        let mut pictures = pictures.map(PictureFolder::at).transpose()?;
         let mut images = ImagingProcess::default();
         let work = self.work(&mut images)?;
         let exists = self.vault.status()?.exists;
@@ -240,6 +250,7 @@ impl Session<'_> {
             patience: how.patience(),
             wanted,
             with_reference: how.with_reference,
+            pictures: pictures.as_mut().map(|kept| kept as &mut dyn Pictures),
             report: RunReport {
                 device: self.config.device.clone(),
                 box_name: self.config.places.box_name.clone(),

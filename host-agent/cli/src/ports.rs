@@ -1,8 +1,13 @@
 //! What the use cases need: the two processes and a face.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use obscura_local::agent::{ImageView, LinkCommand, LinkEvent, Pixels, VaultReply, VaultRequest};
+use obscura_local::agent::{
+    ImageView, LinkCommand, LinkEvent, Pixels, ScanOutcome, VaultReply, VaultRequest,
+};
 
 use crate::error::CliError;
 
@@ -42,6 +47,15 @@ pub(crate) trait Images {
     /// # Errors
     /// [`CliError::ConfigImage`] or [`CliError::DeviceImage`].
     fn pixels(&mut self, path: &Path, view: &ImageView) -> Result<Pixels, CliError>;
+}
+
+/// Keeps results as pictures.
+pub(crate) trait Pictures {
+    /// Draws what the model says over the pixels it read, and keeps it in a file; its path.
+    ///
+    /// # Errors
+    /// [`CliError::Picture`].
+    fn keep(&mut self, pixels: Pixels, outcome: &ScanOutcome) -> Result<PathBuf, CliError>;
 }
 
 /// What is going on, for progress.

@@ -9,7 +9,8 @@ use clap::Parser;
 use obscura_imaging::adapters::{confine::confine, serve::serve};
 use obscura_local::{Channel, imaging::MAX_FRAME_BYTES};
 
-/// Reads picture files that may be hostile, without network or files; started by obscura-agent, not by hand.
+/// Reads picture files that may be hostile, and draws results, without network or files; started by obscura-agent,
+/// not by hand.
 ///
 /// Exit codes: 0 ok, 2 usage, 70 internal. A file that kills it ends no other process.
 #[derive(Parser)]

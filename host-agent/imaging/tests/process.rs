@@ -32,7 +32,7 @@ fn start() -> (Child, UnixStream) {
 }
 
 fn ask(channel: &mut Channel, file: Vec<u8>, side: u32, crop: u32) -> ImagingReply {
-    channel.send(&ImagingRequest { file, side, crop }).unwrap();
+    channel.send(&ImagingRequest::Read { file, side, crop }).unwrap();
     channel.receive().unwrap()
 }
 

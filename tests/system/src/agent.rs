@@ -1,6 +1,7 @@
 //! Runs of `obscura-agent` and the reports it prints.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     path::{Path, PathBuf},
     time::Duration,
@@ -10,8 +11,8 @@ use serde::Deserialize;
 
 use crate::{HarnessError, Managed, Site};
 
-/// Longest run of the agent; a record takes milliseconds, keys take seconds.
-const RUN_LIMIT: Duration = Duration::from_mins(4);
+/// Longest run of the agent; a record takes milliseconds, keys take seconds, an image up to minutes.
+const RUN_LIMIT: Duration = Duration::from_mins(10);
 
 /// What the agent's `--json` says of a run; absent numbers mean that the step did not happen.
 #[derive(Clone, Debug, Deserialize)]
@@ -108,6 +109,18 @@ pub struct ImageReport {
     pub error: Option<String>,
     /// The class found.
     pub class: Option<String>,
+    /// What that class means.
+    pub class_text: Option<String>,
+    /// The probability of every class.
+    #[serde(default)]
+    pub class_percent: BTreeMap<String, f64>,
+    /// Patches of a row.
+    #[serde(default)]
+    pub patch_rows: usize,
+    /// The picture of the result.
+    pub picture: Option<PathBuf>,
+    /// The intended-use warning.
+    pub warning: Option<String>,
     /// The class of each patch.
     #[serde(default)]
     pub patch_class: Vec<String>,

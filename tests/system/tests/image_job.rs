@@ -1,7 +1,7 @@
 //! A whole image, patch by patch, through all programs, while both sides are killed.
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use obscura_system_tests::{
     AgentRun, ImageReport, RecordOptions, Site,
@@ -59,15 +59,21 @@ fn an_image_is_answered_although_both_sides_are_killed_in_the_middle() {
     first_box.process().kill();
     drop(first_box);
     let _second_box = site.start_box().unwrap();
-    let report = AgentRun::resume(&site, &options("second", IMAGE))
-        .unwrap()
-        .succeed()
-        .unwrap();
+    let with_picture = RecordOptions {
+        more: &["--pictures", "pictures"],
+        ..options("second", IMAGE)
+    };
+    let report = AgentRun::resume(&site, &with_picture).unwrap().succeed().unwrap();
     let [image] = &report.images[..] else {
         panic!("{report:?}")
     };
     right(image);
     assert_eq!(image.name, "ISIC_0028696.jpg", "the name the user knows");
+    let picture = site.path(&image.picture.as_ref().unwrap().to_string_lossy());
+    assert!(picture.ends_with("pictures/ISIC_0028696.result.png"));
+    assert!(fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
+    let mode = fs::metadata(&picture).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "a diagnosis is its owner's");
     let each = AgentRun::scan(&site, &options("again", IMAGE))
         .unwrap()
         .succeed()

@@ -29,7 +29,7 @@ pub(crate) struct ImagingProcess {
 }
 
 impl ImagingProcess {
-    fn ask(&mut self, request: &ImagingRequest) -> Result<ImagingReply, CliError> {
+    pub(super) fn ask(&mut self, request: &ImagingRequest) -> Result<ImagingReply, CliError> {
         let mut process = match self.process.take() {
             Some(process) => process,
             None => Process::spawn("imaging", &[], MAX_FRAME_BYTES)?,
@@ -62,12 +62,15 @@ impl Images for ImagingProcess {
             ))
         })?;
         let (side, crop) = (view.side, view.crop);
-        let mut request = ImagingRequest { file, side, crop };
+        let mut request = ImagingRequest::Read { file, side, crop };
         let reply = self.ask(&request);
-        request.file.zeroize();
+        if let ImagingRequest::Read { file, .. } = &mut request {
+            file.zeroize();
+        }
         match reply {
             Ok(ImagingReply::Pixels { rgb, .. }) => Ok(Pixels(Zeroizing::new(rgb))),
             Ok(ImagingReply::Refused { text }) => Err(refused(text)),
+            Ok(ImagingReply::Picture { .. }) => Err(CliError::Unexpected { name: "imaging" }),
             Err(CliError::Stopped { exit_code, name }) => Err(fault_of_the_file(exit_code)
                 .map_or(CliError::Stopped { exit_code, name }, |text| {
                     refused(text.to_owned())

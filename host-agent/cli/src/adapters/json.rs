@@ -77,6 +77,7 @@ fn job(report: &JobReport) -> Value {
                 }
                 Shown::Scan(outcome, comparison) => {
                     fields.extend(scan(outcome));
+                    fields.insert("picture".to_owned(), json!(report.picture));
                     fields.extend(comparison.iter().flat_map(|compared| compared_with(compared)));
                 }
             }

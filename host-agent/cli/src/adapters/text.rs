@@ -102,7 +102,7 @@ pub(crate) fn job(report: &JobReport) -> String {
         Fate::Open => format!("\n{}\n  no result yet\n", report.name),
         Fate::Failed { reason, .. } => format!("\n{}\n  NO RESULT     {reason}\n", report.name),
         Fate::Shown(Shown::Record(outcome, reference)) => record(&report.name, outcome, reference.as_ref()),
-        Fate::Shown(Shown::Scan(outcome, comparison)) => scan(&report.name, outcome, comparison.as_deref()),
+        Fate::Shown(Shown::Scan(outcome, comparison)) => scan(report, outcome, comparison.as_deref()),
     }
 }
 
@@ -111,9 +111,9 @@ pub(crate) fn permille(permille: u16) -> f64 {
     f64::from(permille) / 10.0
 }
 
-fn scan(name: &str, outcome: &ScanOutcome, comparison: Option<&Comparison>) -> String {
+fn scan(report: &JobReport, outcome: &ScanOutcome, comparison: Option<&Comparison>) -> String {
     let reading = &outcome.reading;
-    let mut text = format!("\n{name}\n");
+    let mut text = format!("\n{}\n", report.name);
     if let Some(found) = reading.classes.get(reading.class as usize) {
         text += &format!(
             "  finding       {} ({}), {:.1} %\n                {}\n",
@@ -130,6 +130,9 @@ fn scan(name: &str, outcome: &ScanOutcome, comparison: Option<&Comparison>) -> S
         .map(|class| format!("{} {:.1} %", class.name, permille(class.permille)));
     text += &format!("  classes       {}\n", classes.collect::<Vec<_>>().join(", "));
     text += &map(reading);
+    if let Some(path) = &report.picture {
+        text += &format!("  picture       {}\n", path.display());
+    }
     if let Some(comparison) = comparison {
         let same = if comparison.same_class {
             "same finding"

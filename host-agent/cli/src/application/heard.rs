@@ -1,6 +1,9 @@
 //! What the link says, and what follows from it.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use obscura_local::agent::{LinkCommand, LinkEvent, ScanOutcome, VaultFault, VaultReply, VaultRequest};
 use obscura_protocol::identity::JobId;
@@ -154,10 +157,33 @@ impl Run<'_> {
                 Err(error) => return Err(error),
             }
         }
+        let picture = self.picture(job, &outcome)?;
         if let Some(open) = waiting.open.get(&job) {
-            self.report.jobs[open.place].name.clone_from(&outcome.label);
+            let report = &mut self.report.jobs[open.place];
+            report.name.clone_from(&outcome.label);
+            report.picture = picture;
         }
         self.shown(job, Shown::Scan(outcome, comparison), waiting)
+    }
+
+    /// Keeps the picture of a result, where that is wanted. The result counts, also when its picture cannot be kept.
+    fn picture(&mut self, job: JobId, outcome: &ScanOutcome) -> Result<Option<PathBuf>, CliError> {
+        if self.pictures.is_none() {
+            return Ok(None);
+        }
+        let kept = match self.vault.request(VaultRequest::Pixels { job }) {
+            Ok(VaultReply::Pixels(pixels)) => self.pictures.as_mut().map(|kept| kept.keep(pixels, outcome)),
+            Ok(_) => return Err(UNEXPECTED),
+            Err(error) if error.is_lost_job() => Some(Err(error)),
+            Err(error) => return Err(error),
+        };
+        Ok(kept.and_then(|kept| {
+            let failed = |error: &CliError| {
+                let text = format!("no picture of {}: {}", outcome.label, error.chain());
+                self.face.note(&text);
+            };
+            kept.inspect_err(failed).ok()
+        }))
     }
 
     fn shown(&mut self, job: JobId, shown: Shown, waiting: &mut Waiting<'_>) -> Result<(), CliError> {

@@ -14,7 +14,7 @@ use super::{VaultExt, feed::Pending, make_keys, words::Places};
 use crate::{
     domain::report::{JobReport, RunReport, Subject},
     error::CliError,
-    ports::{Activity, Face, Link, Vault},
+    ports::{Activity, Face, Link, Pictures, Vault},
 };
 
 /// The face is told at least this often.
@@ -68,6 +68,8 @@ pub(crate) struct Run<'a> {
     pub(crate) patience: Duration,
     pub(crate) wanted: Wanted,
     pub(crate) with_reference: bool,
+    /// Where pictures of the results go, if they are wanted.
+    pub(crate) pictures: Option<&'a mut dyn Pictures>,
     pub(crate) report: RunReport,
     /// Shows a result as soon as it is there.
     pub(crate) show: &'a mut dyn FnMut(&JobReport) -> Result<(), CliError>,

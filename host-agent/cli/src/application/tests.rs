@@ -218,6 +218,7 @@ fn play(events: Vec<LinkEvent>, act: impl FnOnce(&mut Run<'_>) -> Result<(), Cli
         patience: Duration::from_millis(50),
         wanted: Wanted::default(),
         with_reference: false,
+        pictures: None,
         report: RunReport::default(),
         show: &mut show,
     };

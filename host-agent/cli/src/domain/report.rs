@@ -1,6 +1,6 @@
 //! The report of a run: results, bytes and times of its jobs, each of which is a record or an image.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use obscura_local::agent::{Comparison, Outcome, Reading, ScanOutcome};
 use obscura_protocol::identity::Digest;
@@ -76,6 +76,8 @@ pub(crate) struct JobReport {
     pub(crate) wait_time: Duration,
     pub(crate) answer_bytes: u64,
     pub(crate) accept_time: Duration,
+    /// Where the picture of an image's result is kept.
+    pub(crate) picture: Option<PathBuf>,
     pub(crate) fate: Fate,
 }
 
@@ -90,6 +92,7 @@ impl JobReport {
             wait_time: Duration::ZERO,
             answer_bytes: 0,
             accept_time: Duration::ZERO,
+            picture: None,
             fate: Fate::Open,
         }
     }

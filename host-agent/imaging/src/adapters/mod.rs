@@ -1,6 +1,7 @@
-//! Where pictures meet their decoders, the process its limits and the command line.
+//! Where pictures meet their decoders, results their canvas, the process its limits and the command line.
 
 pub mod confine;
+pub mod draw;
 mod jpeg;
 mod jpeg_structure;
 mod png;

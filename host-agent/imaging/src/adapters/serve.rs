@@ -1,13 +1,13 @@
-//! The conversation with the command line: one file, one reply.
+//! The conversation with the command line: one file or one drawing, one reply.
 
 use obscura_local::{
     Channel, ChannelError,
     imaging::{self, ImagingReply, ImagingRequest},
 };
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
-    adapters::read::read,
+    adapters::{draw::draw, read::read},
     domain::{MAX_FILE_BYTES, Recipe},
 };
 
@@ -38,17 +38,24 @@ pub fn serve(channel: &mut Channel) -> Result<(), ChannelError> {
 }
 
 fn answer(request: ImagingRequest) -> ImagingReply {
-    let ImagingRequest { file, side, crop } = request;
-    let file = Zeroizing::new(file);
-    match Recipe::new(side, crop).and_then(|recipe| read(&file, recipe)) {
-        Ok(pixels) => ImagingReply::Pixels {
-            width: pixels.width(),
-            height: pixels.height(),
-            rgb: pixels.rgb().to_vec(),
-        },
-        // What a decoder adds to it helps nobody who only has the picture, so it stays here.
-        Err(error) => ImagingReply::Refused {
-            text: error.to_string(),
-        },
-    }
+    let answered = match request {
+        ImagingRequest::Read { file, side, crop } => {
+            let file = Zeroizing::new(file);
+            let pixels = Recipe::new(side, crop).and_then(|recipe| read(&file, recipe));
+            pixels.map(|pixels| ImagingReply::Pixels {
+                width: pixels.width(),
+                height: pixels.height(),
+                rgb: pixels.rgb().to_vec(),
+            })
+        }
+        ImagingRequest::Draw(mut drawing) => {
+            let png = draw(&drawing);
+            drawing.rgb.zeroize();
+            png.map(|png| ImagingReply::Picture { png })
+        }
+    };
+    // What a decoder adds to an error helps nobody who only has the picture, so it stays here.
+    answered.unwrap_or_else(|error| ImagingReply::Refused {
+        text: error.to_string(),
+    })
 }

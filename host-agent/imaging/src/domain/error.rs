@@ -21,6 +21,12 @@ pub enum ImageError {
         /// Side of the centre.
         crop: u32,
     },
+    /// A drawing's numbers do not fit together.
+    #[error("the result cannot be drawn: {what}")]
+    MisuseDrawing {
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// The file is empty.
     #[error("the file is empty")]
     Empty,

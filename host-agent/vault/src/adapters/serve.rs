@@ -77,6 +77,7 @@ fn answer(vault: &mut Vault, request: VaultRequest, channel: &mut Channel) -> Re
         },
         VaultRequest::ScanResult { job } => VaultReply::ScanOutcome(Box::new(vault.scan_result(job)?)),
         VaultRequest::EncryptItem { job, index } => VaultReply::Item(vault.encrypt_item(job, index)?),
+        VaultRequest::Pixels { job } => VaultReply::Pixels(vault.pixels(job)?),
         VaultRequest::Compare { job } => VaultReply::Comparison(vault.compare(job)?),
         VaultRequest::Reference { record } => VaultReply::Reference(vault.reference(&record)?),
         _ => VaultReply::Failed {

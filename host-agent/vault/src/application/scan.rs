@@ -68,6 +68,20 @@ impl Vault {
         Ok(item)
     }
 
+    /// The pixels of an image under way.
+    ///
+    /// # Errors
+    /// [`VaultError::ScanLost`] and others.
+    pub fn pixels(&self, job: JobId) -> Result<Pixels, VaultError> {
+        self.job(job)?;
+        let open = self.open.as_ref().ok_or(VaultError::MisuseLocked)?;
+        let pixels = self.ports.scans.load(&open.secrets.jobs_key, job);
+        pixels.map(Pixels).map_err(|source| match source {
+            StoreError::Missing | StoreError::Altered => VaultError::ScanLost { job, source },
+            source => VaultError::Scan(source),
+        })
+    }
+
     /// Compares the accepted answers of an image with the same model in the clear.
     ///
     /// # Errors
@@ -105,12 +119,7 @@ impl Vault {
         if open.patches.as_ref().is_some_and(|(held, _)| *held == job) {
             return Ok(());
         }
-        let pixels = self.ports.scans.load(&open.secrets.jobs_key, job);
-        let pixels = pixels.map_err(|source| match source {
-            StoreError::Missing | StoreError::Altered => VaultError::ScanLost { job, source },
-            source => VaultError::Scan(source),
-        });
-        let patches = self.images()?.quantise(&pixels?)?;
+        let patches = self.images()?.quantise(&self.pixels(job)?.0)?;
         self.unlocked()?.patches = Some((job, patches));
         Ok(())
     }

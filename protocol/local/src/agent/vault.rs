@@ -96,6 +96,11 @@ pub enum VaultRequest {
         /// The job.
         job: JobId,
     },
+    /// The pixels of an image's job, to draw its result on.
+    Pixels {
+        /// The job.
+        job: JobId,
+    },
     /// Compares the answers to an image's job, all of which were accepted, with the same model in the clear.
     Compare {
         /// The job.
@@ -153,6 +158,8 @@ pub enum VaultReply {
     },
     /// To [`VaultRequest::Accept`] of an image's last item, and to [`VaultRequest::ScanResult`].
     ScanOutcome(Box<ScanOutcome>),
+    /// To [`VaultRequest::Pixels`].
+    Pixels(Pixels),
     /// To [`VaultRequest::Compare`].
     Comparison(Comparison),
     /// Refused or failed.

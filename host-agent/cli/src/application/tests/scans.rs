@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     application::{NamedImage, check_images},
     domain::report::Shown,
-    ports::Images,
+    ports::{Images, Pictures},
 };
 
 const PATCHES: u32 = 40;
@@ -96,7 +96,9 @@ impl Vault for ScanVault {
                 ticket(self.made)
             }
             VaultRequest::Ticket { job } => ticket(job.0[0]),
-            VaultRequest::EncryptItem { job, .. } | VaultRequest::Compare { job }
+            VaultRequest::EncryptItem { job, .. }
+            | VaultRequest::Pixels { job }
+            | VaultRequest::Compare { job }
                 if job.0[0] == self.lost =>
             {
                 let (fault, text) = (VaultFault::JobLost, "the image is lost: enter it again".into());
@@ -115,6 +117,7 @@ impl Vault for ScanVault {
                 self.progress(job.0[0])
             }
             VaultRequest::ScanResult { job } => VaultReply::ScanOutcome(Box::new(scan_outcome(job.0[0]))),
+            VaultRequest::Pixels { .. } => VaultReply::Pixels(Pixels(Zeroizing::new(vec![7; 3]))),
             VaultRequest::Compare { .. } => VaultReply::Comparison(Comparison {
                 reading: reading(),
                 same_class: true,
@@ -163,11 +166,12 @@ impl Scanned {
 }
 
 fn scan(events: Vec<LinkEvent>, act: impl FnOnce(&mut Run<'_>) -> Result<(), CliError>) -> Scanned {
-    scan_with(ScanVault::default(), events, act)
+    scan_with(ScanVault::default(), None, events, act)
 }
 
 fn scan_with(
     mut vault: ScanVault,
+    pictures: Option<&mut SmallFolder>,
     events: Vec<LinkEvent>,
     act: impl FnOnce(&mut Run<'_>) -> Result<(), CliError>,
 ) -> Scanned {
@@ -188,6 +192,7 @@ fn scan_with(
         patience: Duration::from_millis(50),
         wanted: Wanted::default(),
         with_reference: true,
+        pictures: pictures.map(|kept| kept as &mut dyn Pictures),
         report: RunReport {
             subject: Subject::Image,
             ..RunReport::default()
@@ -370,7 +375,7 @@ fn an_image_whose_pixels_are_lost_fails_alone_and_a_complete_one_is_shown_all_th
         vec![LinkEvent::Resumed { jobs: Vec::new() }, LinkEvent::KeysFound],
         answers(2, 0..PATCHES),
     ];
-    let scanned = scan_with(lost, events.concat(), |run| run.resume(&status));
+    let scanned = scan_with(lost, None, events.concat(), |run| run.resume(&status));
     scanned.done.unwrap();
     assert_eq!(scanned.vault.settled, [1, 2]);
     assert_eq!(scanned.report.failures(), (1, 70));
@@ -380,10 +385,52 @@ fn an_image_whose_pixels_are_lost_fails_alone_and_a_complete_one_is_shown_all_th
     };
     status.open_jobs = vec![open(3, &[])];
     let events = vec![LinkEvent::Resumed { jobs: Vec::new() }];
-    let scanned = scan_with(lost, events, |run| run.resume(&status));
+    let scanned = scan_with(lost, None, events, |run| run.resume(&status));
     scanned.done.unwrap();
     assert!(matches!(
         &scanned.report.jobs[0].fate,
         Fate::Shown(Shown::Scan(_, None))
     ));
+}
+
+/// A folder that takes one picture.
+#[derive(Default)]
+struct SmallFolder(Vec<String>);
+
+impl Pictures for SmallFolder {
+    fn keep(&mut self, pixels: Pixels, outcome: &ScanOutcome) -> Result<PathBuf, CliError> {
+        let path = PathBuf::from(format!("{}.result.png", outcome.label));
+        if !self.0.is_empty() || pixels.0.is_empty() {
+            let source = std::io::ErrorKind::StorageFull.into();
+            return Err(CliError::Picture { path, source });
+        }
+        self.0.push(outcome.label.clone());
+        Ok(path)
+    }
+}
+
+#[test]
+fn pictures_are_kept_before_the_pixels_are_forgotten_and_a_full_disk_costs_no_result() {
+    let mut folder = SmallFolder::default();
+    let all = (1..=2).flat_map(|n| answers(n, 0..PATCHES));
+    let events = std::iter::once(LinkEvent::KeysFound).chain(all).collect();
+    let vault = ScanVault::default();
+    let scanned = scan_with(vault, Some(&mut folder), events, |run| {
+        run.scans(
+            &status(Some(object()), &[]),
+            images(&["a", "b"]),
+            &mut MemImages::default(),
+            &view(),
+        )
+    });
+    scanned.done.unwrap();
+    let pictures: Vec<_> = scanned
+        .report
+        .jobs
+        .iter()
+        .map(|job| job.picture.clone())
+        .collect();
+    assert_eq!(pictures, [Some("image 1.result.png".into()), None]);
+    assert_eq!(scanned.report.failures(), (0, 0));
+    assert_eq!(folder.0, ["image 1"]);
 }
