@@ -5,27 +5,31 @@ use std::{fs, path::PathBuf};
 use serde_json::{Map, Value};
 
 use crate::{
-    bench_figures::{ENGINE, Figure, RECORD, TRANSPORT, VGG11_PATCH, show},
+    bench_figures::{ENGINE, Figure, RECORD, SCAN, TRANSPORT, VGG11_PATCH, show},
     demo,
     error::TaskError,
     run::{cargo, command, read, run, target},
+    scan,
     tools::{self, Debian},
     ui::say,
 };
 
 /// The benchmarks there are.
-const AVAILABLE: &str = "record, engine, vgg11-patch, transport";
+const AVAILABLE: &str = "record, engine, vgg11-patch, scan, transport";
 /// The programs that the transport benchmark starts.
 const TRANSPORT_PROGRAMS: [&str; 3] = ["obscura-gate", "obscura-provision", "obscura-sign"];
 
 /// What `bench` is asked for.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// What to measure (record, engine, vgg11-patch, transport); without it, the list.
+    /// What to measure (record, engine, vgg11-patch, scan, transport); without it, the list.
     name: Option<String>,
     /// vgg11-patch: whole patches to evaluate encrypted.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     patches: u32,
+    /// scan: leave out the patch of the large network, which takes minutes.
+    #[arg(long)]
+    without_vgg11: bool,
     /// vgg11-patch: folder or file of further patches (safetensors), for the simulation of thousands.
     #[arg(long)]
     data: Option<PathBuf>,
@@ -40,6 +44,7 @@ pub(crate) fn bench(options: &Options) -> Result<(), TaskError> {
         Some("record") => record(),
         Some("engine") => finish("engine", &measure(&["engine".to_owned()])?, &ENGINE),
         Some("vgg11-patch") => vgg11_patch(options),
+        Some("scan") => scan(options),
         Some("transport") => transport(),
         other => Err(TaskError::NoSuchName {
             verb: "bench",
@@ -80,6 +85,18 @@ fn vgg11_patch(options: &Options) -> Result<(), TaskError> {
     finish("vgg11-patch", &report, &VGG11_PATCH)?;
     say(&format!("for people: {}", text.display()));
     Ok(())
+}
+
+fn scan(options: &Options) -> Result<(), TaskError> {
+    let mut report = scan::measure()?;
+    if !options.without_vgg11 {
+        say("\nNow one patch of derm-vgg11, for what a whole scan of it would take.");
+        let patch = measure(&["vgg11-patch".to_owned()])?;
+        let patch_s = patch.get("vgg11_patch_s").and_then(Value::as_f64);
+        let whole = patch_s.and_then(|patch_s| scan::extrapolated_s(patch_s, &report));
+        report.insert("vgg11_scan_extrapolated_s".to_owned(), Value::from(whole));
+    }
+    finish("scan", &report, &SCAN)
 }
 
 fn transport() -> Result<(), TaskError> {

@@ -200,6 +200,22 @@ pub(crate) const SIMULATE: [Figure; 13] = [
     figure("seeds_per_s", Target::None, ""),
 ];
 
+/// Of one picture through all programs, and of another network by extrapolation from one patch.
+pub(crate) const SCAN: [Figure; 12] = [
+    figure("scan_s", AtMost(180.0), "s"),
+    figure("first_scan_s", Target::None, "s"),
+    figure("keygen_s", Target::None, "s"),
+    size("key_upload_bytes", Target::None),
+    figure("tables_per_patch", AtMost(2500.0), ""),
+    figure("patches", Exactly(49.0), ""),
+    size("upload_bytes", Target::None),
+    size("download_bytes", Target::None),
+    figure("cores", Target::None, ""),
+    figure("same_class_as_clear", Exactly(1.0), ""),
+    figure("rms_predicted_deviations", Target::None, ""),
+    figure("vgg11_scan_extrapolated_s", Target::None, "s, not measured"),
+];
+
 /// Of rounds of the real programs under faults; the faults follow by name.
 pub(crate) const FAULTS: [Figure; 20] = [
     figure("rounds", AtLeast(200.0), ""),

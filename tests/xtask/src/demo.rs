@@ -1,4 +1,4 @@
-//! `demo`: the main job for somebody who sees it for the first time.
+//! `demo`: the main job for somebody who sees it for the first time, and what every demonstration has in common.
 //!
 //! Makes a throw-away site, runs the real programs on it, shows results beside the plaintext reference and
 //! tears everything down, also on errors and Ctrl-C.
@@ -6,8 +6,8 @@
 use std::{fs, path::PathBuf, time::Instant};
 
 use obscura_system_tests::{
-    AgentReport, AgentRun, HarnessError, RecordOptions, RecordReport, Site,
-    fixtures::{self, DEMO_RECORDS},
+    AgentReport, AgentRun, BoxProcess, Broker, HarnessError, RecordOptions, RecordReport, Site,
+    fixtures::{self, CARDIO_LR, DEMO_RECORDS, Payload},
     interrupt,
 };
 
@@ -20,6 +20,14 @@ use crate::{
 
 /// Lines of each log that a failure shows.
 const LOG_LINES: usize = 12;
+/// Programs of the workspace that no demo starts.
+const NOT_NEEDED: [&str; 5] = [
+    "obscura-bench",
+    "obscura-bench-integers",
+    "obscura-bench-transport",
+    "obscura-faults",
+    "obscura-simulation",
+];
 
 /// How long the demo took after the build, seconds.
 #[derive(Clone, Copy, Debug)]
@@ -38,51 +46,12 @@ pub(crate) fn demo(keep: bool, count: usize) -> Result<Summary, TaskError> {
     say(&bold(
         "Obscura demo: a box diagnoses clinical records that it never sees.",
     ));
-    let mut steps = Steps::new(8);
-    steps.next(
-        "build",
-        "the programs of this workspace (profile dev; the first time takes minutes)",
-    );
-    run(&mut cargo(&[
-        "build",
-        "--locked",
-        "--workspace",
-        "--exclude",
-        "obscura-bench",
-        "--exclude",
-        "obscura-bench-integers",
-        "--exclude",
-        "obscura-bench-transport",
-        "--exclude",
-        "obscura-faults",
-        "--exclude",
-        "obscura-simulation",
-        "--bins",
-    ]))?;
-    tools::debian(&[Debian::Mosquitto])?;
-    steps.end();
-    let build_s = steps.total_s();
-    interrupt::install()?;
-    let mut site = Site::empty()?;
-    let outcome = on_site(&site, &mut steps, count);
-    if let Err(error) = &outcome {
-        steps.finish();
-        if !matches!(error, TaskError::Site(HarnessError::Interrupted)) {
-            say(&format!(
-                "\n{}\n{}",
-                bold("The demo failed. The end of every log:"),
-                site.log_tails(LOG_LINES)
-            ));
-        }
-    }
-    if keep {
-        let folder;
-        (site, folder) = site.keep();
-        say(&format!("\nSite and logs are kept in {}", folder.display()));
-    }
-    drop(site);
-    let runs = outcome?;
-    let total_s = steps.total_s() - build_s;
+    let (runs, steps, total_s) = on_throw_away_site(CARDIO_LR, keep, 8, |site, steps| {
+        let running = start(site, steps)?;
+        let runs = two_runs(site, steps, count)?;
+        stop(running, steps);
+        Ok(runs)
+    })?;
     tables(&runs, &steps);
     say(&format!(
         "\nThe whole demo took {total_s:.1} s after the build. Everything it started has ended."
@@ -93,17 +62,64 @@ pub(crate) fn demo(keep: bool, count: usize) -> Result<Summary, TaskError> {
     })
 }
 
-/// What the two runs of the agent reported.
-struct Runs {
-    first: AgentReport,
-    second: AgentReport,
+/// Builds the programs, makes the folder of a site for `model` and lets `act` use it; what `act` gave, the steps, and
+/// seconds without the build. The folder is deleted unless it is to be kept, also on errors and Ctrl-C.
+///
+/// # Errors
+/// [`TaskError`], after the end of every log was printed.
+pub(crate) fn on_throw_away_site<T>(
+    model: Payload,
+    keep: bool,
+    count: usize,
+    act: impl FnOnce(&Site, &mut Steps) -> Result<T, TaskError>,
+) -> Result<(T, Steps, f64), TaskError> {
+    let mut steps = Steps::new(count);
+    steps.next(
+        "build",
+        "the programs of this workspace (profile dev; the first time takes minutes)",
+    );
+    let mut build = cargo(&["build", "--locked", "--workspace", "--bins"]);
+    build.args(NOT_NEEDED.iter().flat_map(|package| ["--exclude", package]));
+    run(&mut build)?;
+    tools::debian(&[Debian::Mosquitto])?;
+    steps.end();
+    let build_s = steps.total_s();
+    interrupt::install()?;
+    let mut site = Site::empty_for(model)?;
+    let outcome = act(&site, &mut steps);
+    if let Err(error) = &outcome {
+        steps.finish();
+        if !matches!(error, TaskError::Site(HarnessError::Interrupted)) {
+            say(&format!(
+                "\n{}\n{}",
+                bold("This failed. The end of every log:"),
+                site.log_tails(LOG_LINES)
+            ));
+        }
+    }
+    if keep {
+        let folder;
+        (site, folder) = site.keep();
+        say(&format!("\nSite and logs are kept in {}", folder.display()));
+    }
+    drop(site);
+    let outcome = outcome?;
+    let total_s = steps.total_s() - build_s;
+    Ok((outcome, steps, total_s))
 }
 
-fn on_site(site: &Site, steps: &mut Steps, count: usize) -> Result<Runs, TaskError> {
-    steps.next(
-        "root and model",
-        "a root key made for this run signs the trained model",
-    );
+/// Box and broker at work.
+pub(crate) struct Running {
+    box_process: BoxProcess,
+    broker: Broker,
+}
+
+/// Signs the model, makes the site and starts broker and box: four steps.
+///
+/// # Errors
+/// [`TaskError`].
+pub(crate) fn start(site: &Site, steps: &mut Steps) -> Result<Running, TaskError> {
+    steps.next("root and model", "a root key made for this run signs the model");
     site.sign_model()?;
     steps.next(
         "site",
@@ -120,7 +136,24 @@ fn on_site(site: &Site, steps: &mut Steps, count: usize) -> Result<Runs, TaskErr
         "three processes: gate faces the network, compute evaluates, trust verifies and signs",
     );
     let box_process = site.start_box()?;
+    Ok(Running { box_process, broker })
+}
 
+/// Stops both: one step.
+pub(crate) fn stop(running: Running, steps: &mut Steps) {
+    steps.next("end", "box and broker stop, the folder is deleted");
+    drop(running.box_process);
+    drop(running.broker);
+    steps.end();
+}
+
+/// What the two runs of the agent reported.
+struct Runs {
+    first: AgentReport,
+    second: AgentReport,
+}
+
+fn two_runs(site: &Site, steps: &mut Steps, count: usize) -> Result<Runs, TaskError> {
     steps.next(
         "device, first run",
         "makes its keys, uploads the public half, sends each record encrypted",
@@ -154,10 +187,6 @@ fn on_site(site: &Site, steps: &mut Steps, count: usize) -> Result<Runs, TaskErr
             });
         }
     }
-    steps.next("end", "box and broker stop, the folder is deleted");
-    drop(box_process);
-    drop(broker);
-    steps.end();
     Ok(Runs { first, second })
 }
 

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use obscura_circuit::CircuitError;
 use obscura_system_tests::HarnessError;
 
 /// Why a verb failed.
@@ -68,6 +69,14 @@ pub(crate) enum TaskError {
     WrongResult {
         /// Which record.
         record: String,
+    },
+    /// A shipped model's circuit cannot be read.
+    #[error("{model}: {source}")]
+    BadModel {
+        /// The model.
+        model: &'static str,
+        /// What is wrong with it.
+        source: CircuitError,
     },
     /// Training made other bytes than those that ship.
     #[error("training again gives another payload: {files}")]

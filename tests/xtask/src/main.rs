@@ -9,6 +9,7 @@ mod error;
 mod gate;
 mod release;
 mod run;
+mod scan;
 mod soak;
 mod tools;
 mod train;
@@ -32,8 +33,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Shows the main job: records are diagnosed by a box that never sees them.
+    /// Shows the main job: records, or a picture, are diagnosed by a box that never sees them.
     Demo {
+        /// What to show.
+        #[arg(default_value = "records", value_parser = ["records", "scan"])]
+        what: String,
         /// Keep the site and the logs afterwards, and say where they are.
         #[arg(long)]
         keep: bool,
@@ -69,7 +73,10 @@ enum Verb {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
-        Verb::Demo { keep, records } => demo::demo(keep, records.into()).map(|_summary| ()),
+        Verb::Demo { what, keep, records } => match what.as_str() {
+            "scan" => scan::demo(keep),
+            _ => demo::demo(keep, records.into()).map(|_summary| ()),
+        },
         Verb::Test => gate::test(),
         Verb::Bench(options) => bench::bench(&options),
         Verb::Soak(options) => soak::soak(&options),
