@@ -19,8 +19,8 @@ pub mod root;
 pub use build::Unsigned;
 pub use bundle::{Bundle, BundleError, MAX_BUNDLE_BYTES, Unverified, Verified, verify};
 pub use contract::{
-    Channel, Class, Code, Contract, ContractError, Decision, Field, ImageContract, Input, Kind, Map, Reads,
-    RecordContract, Scores, WrongCount,
+    Channel, Class, Code, Contract, ContractError, Decision, Field, ImageContract, Input, Kind, Licence, Map,
+    Place, Reads, RecordContract, Scores, Threshold, WrongCount,
     quantise::{Allowed, FieldProblem, FieldValue, Wrong},
 };
 pub use golden::{Golden, GoldenError, GoldenPatch, GoldenVector};
