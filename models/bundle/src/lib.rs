@@ -10,6 +10,7 @@
 mod build;
 pub mod bundle;
 pub mod contract;
+mod describe;
 mod frame;
 pub mod golden;
 pub mod manifest;
@@ -23,7 +24,8 @@ pub use contract::{
     Place, Reads, RecordContract, Scores, Threshold, WrongCount,
     quantise::{Allowed, FieldProblem, FieldValue, Wrong},
 };
-pub use golden::{Golden, GoldenError, GoldenPatch, GoldenVector};
+pub use describe::describe;
+pub use golden::{Golden, GoldenError, GoldenMismatch, GoldenPatch, GoldenScan, GoldenVector};
 pub use manifest::{FileEntry, Manifest, ManifestError, Meta};
 pub use record::RecordError;
 pub use root::{MAX_ROOT_BYTES, Root, RootError};
