@@ -4,7 +4,7 @@
 //! outputs in exports would help whoever holds the evaluation keys.
 
 use obscura_local::agent::{
-    Comparison, ContractView, FieldTakes, Outcome, Reading, ReadsView, ScanOutcome, VaultStatus,
+    Comparison, ContractView, FieldTakes, Outcome, Reading, ReadsView, ScanOutcome, ScanReading, VaultStatus,
 };
 use obscura_protocol::job::Receipt;
 use serde_json::{Map, Value, json};
@@ -149,11 +149,24 @@ fn scan(outcome: &ScanOutcome) -> Map<String, Value> {
         "patch_rows": reading.rows,
         "patch_class": patches.clone().map(|(class, _)| name(*class)).collect::<Vec<_>>(),
         "patch_class_percent": patches.map(|(_, share)| permille(*share)).collect::<Vec<_>>(),
+        "patch_weight_percent": weights(reading),
+        "notes": reading.notes.iter().map(|note| json!({
+            "class": name(note.class),
+            "from_percent": permille(note.permille),
+            "text": note.text,
+        })).collect::<Vec<_>>(),
         "warning": outcome.warning,
+        "licence": outcome.licence,
         "receipts": outcome.items,
     }));
     fields.extend(signed(&outcome.receipt));
     fields
+}
+
+/// What each patch counts; nothing where all count the same.
+fn weights(reading: &ScanReading) -> Option<Vec<f64>> {
+    let weights = reading.weights.iter().map(|weight| permille(*weight));
+    (!reading.weights.is_empty()).then(|| weights.collect())
 }
 
 /// The same image in the clear, for demonstrations and tests.
@@ -227,6 +240,11 @@ pub(crate) fn fields(contract: &ContractView) -> Value {
         "intended_use": contract.intended_use,
         "not_for": contract.not_for,
         "warning": contract.warning,
+        "licence": contract.licence.as_ref().map(|licence| json!({
+            "line": licence.line,
+            "text": licence.text,
+            "non_commercial": licence.non_commercial,
+        })),
         "fields": fields.iter().map(field).collect::<Vec<_>>(),
         "image": image,
     })
