@@ -145,7 +145,7 @@ fn golden_patches_and_records_that_do_not_come_out_are_named_before_keys_are_mad
     }
     let mut files = payload("cardio-lr");
     alter(&mut files, "golden.json", |golden| {
-        golden["vectors"][0]["inputs"][0] = json!(1)
+        golden["vectors"][0]["inputs"][0] = json!(1);
     });
     let named = "golden vector healthy-reference has the wrong inputs";
     assert_eq!(no_keys(&model("cardio-lr", &files).unwrap()), named);

@@ -97,11 +97,12 @@ fn map(reading: &ScanReading) -> String {
         .weights
         .iter()
         .map(|weight| format!("{:>5.1}", permille(*weight)));
-    grid("patches", reading.rows, names.collect()) + &grid("weights in %", reading.rows, weights.collect())
+    let (names, weights): (Vec<_>, Vec<_>) = (names.collect(), weights.collect());
+    grid("patches", reading.rows, &names) + &grid("weights in %", reading.rows, &weights)
 }
 
 /// Cells row by row, the first row behind `label`.
-fn grid(label: &str, rows: u32, cells: Vec<String>) -> String {
+fn grid(label: &str, rows: u32, cells: &[String]) -> String {
     let rows = cells.chunks((rows as usize).max(1));
     let lines = rows.enumerate().map(|(number, row)| {
         let label = if number == 0 { label } else { "" };

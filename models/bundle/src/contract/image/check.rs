@@ -66,7 +66,7 @@ impl ImageContract {
         match &self.aggregate {
             Aggregate::Max => Ok(()),
             Aggregate::Head(head) => {
-                let bounded = |number: f64| number <= MAX_NUMBER && number >= 1.0 / MAX_NUMBER;
+                let bounded = |number: f64| (1.0 / MAX_NUMBER..=MAX_NUMBER).contains(&number);
                 rule(
                     bounded(self.value_per_integer) && bounded(self.temperature),
                     "value_per_integer and temperature of a clear head are 2^-20 to 2^20",

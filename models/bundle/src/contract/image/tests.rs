@@ -157,7 +157,7 @@ fn the_head_is_computed_as_on_paper() {
         let share = sigmoid((0.5 + 3.0 * two - 2.0 * one) / 2.0);
         assert_eq!(place.class, usize::from(share > 0.5));
         close(place.probability, share.max(1.0 - share));
-        close(place.weight, (first + 0.25) / 2.0);
+        close(place.weight, f64::midpoint(first, 0.25));
     }
     assert!(
         contract.scores(&outputs()[1..]).is_err()
