@@ -100,7 +100,7 @@ impl Calibration {
     }
 
     /// Range of each output over all samples.
-    fn spans(&self) -> Vec<f64> {
+    pub fn spans(&self) -> Vec<f64> {
         let outputs = self.clear.first().map_or(0, Vec::len);
         let span = |index: usize| {
             let values = self.clear.iter().flat_map(|c| &c[index].values);

@@ -1,7 +1,7 @@
 //! Choosing: every candidate planned, the frontier simulated.
 
 use obscura_circuit::{Circuit, Operation};
-use obscura_fhe_core::{ParameterSet, Plan, PlanError};
+use obscura_fhe_core::{OutputPlan, ParameterSet, Plan, PlanError};
 
 use crate::{Assessed, Calibration, Candidate, CompileError, Trial, bisect, frontier, look_up_cost};
 
@@ -61,6 +61,7 @@ pub fn choose(
         .iter()
         .map(|o| circuit.shape(o.reads).elements())
         .sum();
+    let spans = calibration.spans();
     let (mut assessed, mut considered, mut refusal) = (Vec::new(), 0, None);
     for candidate in Candidate::all(elements > 1) {
         considered += 1;
@@ -69,7 +70,8 @@ pub fn choose(
             Ok(plan) => assessed.push(Assessed {
                 candidate,
                 cost: look_up_cost(&set),
-                noise: mean_noise(circuit, &plan),
+                noise: output_noise(&plan, &spans),
+                look_up_entries: look_up_entries(circuit, &plan),
             }),
             Err(error) => keep_quietest(&mut refusal, &set, error),
         }
@@ -86,7 +88,8 @@ pub fn choose(
         let share = changed(circuit, calibration, settings, &frontier[index].candidate)?;
         let Assessed { cost, noise, .. } = frontier[index];
         progress(&format!(
-            "cost {cost:.3e}, look-up noise {noise:.2} entries: {:.2} % of the decisions change",
+            "cost {cost:.3e}, output noise {:.3} % of the range: {:.2} % of the decisions change",
+            100.0 * noise,
             100.0 * share
         ));
         Ok::<_, CompileError>(share)
@@ -128,8 +131,17 @@ fn keep_quietest(kept: &mut Option<(f64, PlanError)>, set: &ParameterSet, error:
     }
 }
 
+/// Predicted deviation of the outputs as a share of their `spans`, the largest over the outputs.
+///
+/// The look-ups' own noise would not do: what the last rotation adds reaches no further look-up, only the outputs.
+fn output_noise(plan: &Plan, spans: &[f64]) -> f64 {
+    let shares = plan.outputs().iter().zip(spans);
+    let share = |(output, span): (&OutputPlan, &f64)| output.sigma / span.max(1.0);
+    shares.map(share).fold(0.0, f64::max)
+}
+
 /// Mean over all look-ups of the predicted deviation, in entries of their table.
-fn mean_noise(circuit: &Circuit, plan: &Plan) -> f64 {
+fn look_up_entries(circuit: &Circuit, plan: &Plan) -> f64 {
     let mut sum = (0.0, 0.0);
     for (index, layer) in circuit.layers().iter().enumerate() {
         if let (Operation::Lut(_), Some(table)) = (&layer.operation, plan.table(index)) {

@@ -94,15 +94,16 @@ fn search(out: &mut String, choice: &Choice) -> fmt::Result {
     writeln!(
         out,
         "\n## Search\n\n{} candidates, {} of them unable to evaluate the circuit, {} neither beaten in cost nor in noise. \
-         Cost is that of a look-up, relative to the chosen one.\n",
+         Cost is that of a look-up, relative to the chosen one; output noise is the predicted deviation of the outputs in \
+         percent of their range on the calibration samples.\n",
         choice.considered,
         choice.refused,
         choice.frontier.len()
     )?;
     writeln!(
         out,
-        "| n | block | k | N | rotation | key switch | cost | look-up noise, entries | decisions changed |\n\
-         |---|---|---|---|---|---|---|---|---|"
+        "| n | block | k | N | rotation | key switch | cost | output noise, % | look-up noise, entries | decisions changed |\n\
+         |---|---|---|---|---|---|---|---|---|---|"
     )?;
     let own = choice.frontier.get(choice.index).map_or(1.0, |a| a.cost);
     for (index, assessed) in choice.frontier.iter().enumerate() {
@@ -114,7 +115,7 @@ fn search(out: &mut String, choice: &Choice) -> fmt::Result {
         let changed = tried.map_or_else(String::new, |t| format!("{:.2} %", 100.0 * t.changed));
         writeln!(
             out,
-            "| {}{mark} | {} | {} | {} | {} x {} | {} x {} | {:.2} | {:.3} | {changed} |",
+            "| {}{mark} | {} | {} | {} | {} x {} | {} x {} | {:.2} | {:.3} | {:.3} | {changed} |",
             c.small.dimension,
             c.small.block,
             c.glwe_dimension,
@@ -124,7 +125,8 @@ fn search(out: &mut String, choice: &Choice) -> fmt::Result {
             c.key_switch.1,
             c.key_switch.0,
             assessed.cost / own,
-            assessed.noise
+            100.0 * assessed.noise,
+            assessed.look_up_entries
         )?;
     }
     Ok(())

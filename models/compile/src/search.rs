@@ -11,8 +11,11 @@ pub struct Assessed<C> {
     pub candidate: C,
     /// Predicted cost of a look-up.
     pub cost: f64,
-    /// Predicted noise of the look-ups, a mean over the layers in activation steps.
+    /// Predicted deviation of the outputs, which is all that a decision meets: a share of the range they have on
+    /// the calibration samples, the largest over the outputs.
     pub noise: f64,
+    /// Predicted deviation of the look-ups, a mean over the layers in table entries; for the report.
+    pub look_up_entries: f64,
 }
 
 /// Candidates by rising cost and falling noise.
@@ -79,6 +82,7 @@ mod tests {
             candidate: (),
             cost,
             noise,
+            look_up_entries: 0.0,
         }
     }
 

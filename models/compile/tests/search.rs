@@ -72,6 +72,27 @@ fn network(width: usize) -> Circuit {
     Circuit::from_parts(json.as_bytes(), &weights).unwrap()
 }
 
+/// One table on each of `width` inputs and a dense head of as many taps: no look-up reads what a rotation made.
+fn one_table(width: usize) -> Circuit {
+    let json = format!(
+        r#"{{"format":1,"nodes":[
+            {{"op":"input","name":"x","shape":[{width}],"min":[-15],"max":[15]}},
+            {{"op":"lut","name":"only","input":"x","table":"only.t","origin":-32,"step":2}},
+            {{"op":"linear","name":"head","input":"only","weights":"head.w","bias":"head.b"}},
+            {{"op":"output","name":"logits","input":"head"}}]}}"#
+    );
+    let table: Vec<u8> = (-16..16_i32).flat_map(i32::to_le_bytes).collect();
+    let head = weights(4 * width, 4);
+    let view = |dtype, shape: &[usize], bytes| TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
+    let tensors = HashMap::from([
+        ("only.t", view(Dtype::I32, &[1, 32], &table)),
+        ("head.w", view(Dtype::I8, &[4, width], &head)),
+        ("head.b", view(Dtype::I64, &[4], &[0; 32])),
+    ]);
+    let weights = safetensors::serialize(tensors, None).unwrap();
+    Circuit::from_parts(json.as_bytes(), &weights).unwrap()
+}
+
 fn calibration(circuit: &Circuit) -> Calibration {
     let mut draw = Draw(9);
     let sample = |_| (0..circuit.input_len()).map(|_| draw.within(15)).collect();
@@ -107,6 +128,18 @@ fn a_wider_layer_needs_a_finer_rotation() {
     assert!(before(&few, 8.0) < 1.0, "{}", before(&few, 8.0));
     assert!(before(&few, 4096.0) > 1.0, "{}", before(&few, 4096.0));
     assert!(before(&many, 4096.0) < 1.0, "{}", before(&many, 4096.0));
+}
+
+#[test]
+fn noise_that_only_the_outputs_meet_counts_too() {
+    let circuit = one_table(4096);
+    let choice = chosen(&circuit, 0.06);
+    println!("{:?}", choice.set);
+    assert!(choice.changed <= 0.06);
+    // Every look-up is as quiet under a coarse rotation; what it adds to the sums is not.
+    assert_eq!(choice.set.rotation_levels, 2);
+    let first = &choice.frontier[0];
+    assert!(first.candidate.rotation.1 == 1 && first.noise > choice.frontier[choice.index].noise);
 }
 
 #[test]
