@@ -29,6 +29,8 @@ pub struct Choice {
     pub plan: Plan,
     /// Share of decisions it changes in simulation.
     pub changed: f64,
+    /// Its balanced accuracy in simulation, a mean over the draws; `None` without labels.
+    pub accuracy: Option<f64>,
     /// Candidates by rising cost and falling noise.
     pub frontier: Vec<Assessed<Candidate>>,
     /// Number of the chosen one on the frontier.
@@ -84,8 +86,10 @@ pub fn choose(
         return Err(CompileError::Infeasible(error));
     }
     let frontier = frontier(assessed);
+    let mut accuracies = Vec::new();
     let mut simulate = |index: usize| {
-        let share = changed(circuit, calibration, settings, &frontier[index].candidate)?;
+        let (share, accuracy) = simulated(circuit, calibration, settings, &frontier[index].candidate)?;
+        accuracies.push((index, accuracy));
         let Assessed { cost, noise, .. } = frontier[index];
         progress(&format!(
             "cost {cost:.3e}, output noise {:.3} % of the range: {:.2} % of the decisions change",
@@ -110,7 +114,9 @@ pub fn choose(
         .iter()
         .find(|t| t.index == index)
         .map_or(0.0, |t| t.changed);
+    let accuracy = accuracies.iter().find(|(tried, _)| *tried == index);
     Ok(Choice {
+        accuracy: accuracy.and_then(|(_, accuracy)| *accuracy),
         candidate,
         set,
         plan,
@@ -152,21 +158,27 @@ fn look_up_entries(circuit: &Circuit, plan: &Plan) -> f64 {
     sum.0 / f64::max(sum.1, 1.0)
 }
 
-/// Share of decisions that the noise of a candidate changes, a mean over the draws.
-fn changed(
+/// Share of decisions that the noise of a candidate changes, and the balanced accuracy that is left: means over the
+/// draws.
+fn simulated(
     circuit: &Circuit,
     calibration: &Calibration,
     settings: &Settings,
     candidate: &Candidate,
-) -> Result<f64, CompileError> {
+) -> Result<(f64, Option<f64>), CompileError> {
     let set = candidate.to_set(&settings.name)?;
     let plan = Plan::new(circuit, &set).map_err(CompileError::Infeasible)?;
     let figures = plan.figures();
-    let mut sum = 0.0;
-    for draw in 0..settings.draws.max(1) {
+    let draws = settings.draws.max(1);
+    let (mut changed, mut accuracy) = (0.0, Some(0.0));
+    for draw in 0..draws {
         let seed = settings.seed.wrapping_add(draw.into());
         let noisy = circuit.simulate_values(&figures, &calibration.samples, seed)?;
-        sum += calibration.changed(&noisy);
+        changed += calibration.changed(&noisy);
+        accuracy = accuracy
+            .zip(calibration.accuracy(&noisy))
+            .map(|(sum, own)| sum + own);
     }
-    Ok(sum / f64::from(settings.draws.max(1)))
+    let mean = |sum: f64| sum / f64::from(draws);
+    Ok((mean(changed), accuracy.map(mean)))
 }

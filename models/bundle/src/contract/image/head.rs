@@ -89,14 +89,21 @@ impl Head {
             .collect();
         let heads = self.pool.attention.iter();
         let weights: Vec<Wiped> = heads.map(|head| attention(head, &hidden)).collect();
-        let alone = hidden
-            .iter()
-            .map(|h| self.classes.apply(&Zeroizing::new(h.repeat(self.pool.parts()))));
         Said {
             logits: self.classes.apply(&self.pooled(&hidden, &weights)),
-            alone: alone.collect(),
+            alone: hidden.iter().map(|h| self.spoken(h)).collect(),
             weights: mean_weights(&weights, hidden.len()),
         }
+    }
+
+    /// Logits of the patch at `place`, as if all patches were like it.
+    pub(super) fn alone(&self, place: usize, outputs: &[i64], unit: f64) -> Wiped {
+        self.spoken(&self.hidden(place, outputs, unit))
+    }
+
+    /// Logits where every pool gives `h`.
+    fn spoken(&self, h: &[f64]) -> Wiped {
+        self.classes.apply(&Zeroizing::new(h.repeat(self.pool.parts())))
     }
 
     /// h of the patch at `place`.

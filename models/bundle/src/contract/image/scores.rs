@@ -104,6 +104,18 @@ impl ImageContract {
         })
     }
 
+    /// What the patch at `place` says alone, as in [`ImageContract::map`].
+    ///
+    /// # Errors
+    /// [`WrongCount`].
+    pub fn alone(&self, place: usize, outputs: &[i64]) -> Result<Scores, WrongCount> {
+        check_count("a patch's answer", outputs.len(), self.output_len())?;
+        Ok(match &self.aggregate {
+            Aggregate::Max => self.of_integers(outputs),
+            Aggregate::Head(head) => self.of_logits(&head.alone(place, outputs, self.value_per_integer)),
+        })
+    }
+
     /// The thresholds that the probabilities of an image reach.
     pub fn reached<'a>(&'a self, scores: &'a Scores) -> impl Iterator<Item = &'a Threshold> {
         let reaches = |threshold: &&Threshold| {
@@ -118,17 +130,9 @@ impl ImageContract {
     }
 
     fn check_outputs(&self, patches: &[Vec<i64>]) -> Result<(), WrongCount> {
-        let counts = std::iter::once(("the image's answer", patches.len(), self.patches() as usize)).chain(
-            patches
-                .iter()
-                .map(|outputs| ("a patch's answer", outputs.len(), self.output_len())),
-        );
-        for (what, got, needed) in counts {
-            if got != needed {
-                return Err(WrongCount { what, got, needed });
-            }
-        }
-        Ok(())
+        check_count("the image's answer", patches.len(), self.patches() as usize)?;
+        let mut lengths = patches.iter().map(Vec::len);
+        lengths.try_for_each(|got| check_count("a patch's answer", got, self.output_len()))
     }
 
     /// Softmax of the calibrated logits, which one integer per class stands for.
@@ -151,6 +155,14 @@ impl ImageContract {
             class: first_largest(logits),
             probabilities: softmax(logits, self.temperature).to_vec(),
         }
+    }
+}
+
+fn check_count(what: &'static str, got: usize, needed: usize) -> Result<(), WrongCount> {
+    if got == needed {
+        Ok(())
+    } else {
+        Err(WrongCount { what, got, needed })
     }
 }
 

@@ -153,7 +153,9 @@ fn the_head_is_computed_as_on_paper() {
     assert_eq!((map.rows, map.weighted), (2, true));
     let own = [(1.0, 1.0), (0.0, 3.0), (2.0, 0.0), (0.0, 1.0)];
     let first = [e / sum, 1.0 / sum, e * e / sum, 1.0 / sum];
-    for ((place, (one, two)), first) in map.patches.iter().zip(own).zip(first) {
+    for (at, ((place, (one, two)), first)) in map.patches.iter().zip(own).zip(first).enumerate() {
+        let alone = contract.alone(at, &outputs()[at]).unwrap();
+        close(alone.probabilities[place.class], place.probability);
         let share = sigmoid((0.5 + 3.0 * two - 2.0 * one) / 2.0);
         assert_eq!(place.class, usize::from(share > 0.5));
         close(place.probability, share.max(1.0 - share));
