@@ -16,6 +16,9 @@ const MAX_BYTES: u64 = 1 << 30;
 /// Names of the tensor in a calibration file: of any model, and of the patches training writes.
 const INPUTS: [&str; 2] = ["inputs", "patches"];
 
+/// Dimensions of a tensor of whole images.
+const WHOLE_IMAGES: usize = 5;
+
 /// Quantised inputs and the clear decisions on them.
 #[derive(Debug)]
 pub struct Calibration {
@@ -50,9 +53,10 @@ impl Calibration {
     /// Reads samples of a safetensors file: tensor `inputs` or `patches`, `[samples, ...]`, of I8, U8, I16, I32 or I64, one
     /// row per sample in the circuit's order of inputs.
     ///
-    /// With a `contract`, decisions are the classes it gives: of whole images where the tensors `image` and `position`
-    /// (`[samples]`) show nothing but whole images, patch after patch, else of patches at their `position`. Tensor `labels`
-    /// (`[samples]`) holds the right classes. At most `limit` decisions are read.
+    /// With a `contract`, decisions are the classes it gives: of whole images where the tensor is `[images, patches, channels,
+    /// side, side]`, or where the tensors `image` and `position` (`[samples]`) show nothing but whole images, patch after
+    /// patch; else of patches at their `position`. Tensor `labels` (one per sample, in the first case one per image) holds
+    /// the right classes. At most `limit` decisions are read.
     ///
     /// # Errors
     /// [`CompileError`], which names the file.
@@ -77,17 +81,23 @@ impl Calibration {
             return Err(wrong("its tensor does not hold whole samples of this circuit"));
         }
         let count = values.len() / width;
-        let column = |name: &str| match file.tensor(name) {
-            Ok(view) => match integers(view.dtype(), view.data()) {
-                Some(column) if column.len() == count => Ok(Some(column)),
-                _ => Err(wrong("image, position or labels is not one integer per sample")),
-            },
-            Err(_absent) => Ok(None),
+        let column = |name: &str| match read_column(&file, name) {
+            Some(column) if column.len() != count => {
+                Err(wrong("image, position or labels is not one integer per sample"))
+            }
+            column => Ok(column),
         };
-        let origins = Origins {
-            images: column("image")?,
-            places: column("position")?,
-            labels: column("labels")?,
+        let patches = contract.map_or(0, |contract| contract.patches() as usize);
+        let by_image = view.shape().len() == WHOLE_IMAGES && view.shape()[1] == patches;
+        let origins = if by_image {
+            Origins::of_images(count / patches, patches, read_column(&file, "labels"))
+                .ok_or_else(|| wrong("labels is not one integer per image"))?
+        } else {
+            Origins {
+                images: column("image")?,
+                places: column("position")?,
+                labels: column("labels")?,
+            }
         };
         let classes = contract.map(|contract| {
             let classes = Classes::new(contract, circuit, &origins, count);
@@ -209,6 +219,12 @@ fn decision_differs(clear: &Output, noisy: &[f64], span: f64) -> bool {
 fn first_largest(numbers: &[f64]) -> usize {
     let larger = |best: usize, at: usize| if numbers[at] > numbers[best] { at } else { best };
     (0..numbers.len()).fold(0, larger)
+}
+
+/// A tensor of integers, empty when it is of something else; `None` when it is not there.
+fn read_column(file: &SafeTensors<'_>, name: &str) -> Option<Vec<i64>> {
+    let view = file.tensor(name).ok()?;
+    Some(integers(view.dtype(), view.data()).unwrap_or_default())
 }
 
 /// The bytes of a safetensors file.

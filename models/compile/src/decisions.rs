@@ -17,6 +17,28 @@ pub(crate) struct Origins {
     pub(crate) labels: Option<Vec<i64>>,
 }
 
+impl Origins {
+    /// `images` whole images of `patches` patches each, in order, with one label each; `None` when `labels` are more or
+    /// fewer.
+    pub(crate) fn of_images(images: usize, patches: usize, labels: Option<Vec<i64>>) -> Option<Self> {
+        if labels.as_ref().is_some_and(|labels| labels.len() != images) {
+            return None;
+        }
+        let number = |sample: usize| i64::try_from(sample).ok();
+        let all = 0..images * patches;
+        let each = |labels: Vec<i64>| {
+            labels
+                .into_iter()
+                .flat_map(|label| std::iter::repeat_n(label, patches))
+        };
+        Some(Self {
+            images: all.clone().map(|sample| number(sample / patches)).collect(),
+            places: all.map(|sample| number(sample % patches)).collect(),
+            labels: labels.map(|labels| each(labels).collect()),
+        })
+    }
+}
+
 /// How the samples are taken together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {

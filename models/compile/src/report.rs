@@ -9,7 +9,7 @@ use crate::{Calibration, Choice, CompileError, ESTIMATOR, Row, Settings, Sweep};
 
 /// The rule of the choice, for both reports.
 const RULE: &str = "Chosen is the lowest predicted cost of an item among all rows and parameters whose share of changed \
-    decisions stays within the bound; of equal costs the finest tables.";
+    decisions stays within the bound; of costs within a twentieth of it the finest tables.";
 /// Samples that are traced for the observed ranges.
 const TRACED: usize = 64;
 

@@ -1,8 +1,8 @@
 //! The sweep: every table precision with the parameters chosen for it, and the choice among them.
 //!
 //! The rule: of all precisions whose chosen parameters keep the share of changed decisions within the bound, the one of
-//! the lowest cost per item; of equal ones the finest. A decision is always held against that of the circuit as the
-//! exporter wrote it, in the clear.
+//! the lowest cost per item; of those within a twentieth of it the finest, because predicted costs and simulated shares
+//! say no more. A decision is always held against that of the circuit as the exporter wrote it, in the clear.
 
 use obscura_circuit::Operation;
 
@@ -10,6 +10,9 @@ use crate::{Calibration, Choice, CompileError, Network, Settings, choose};
 
 /// Precisions of the sweep, bits, from fine to coarse.
 pub const TABLE_BITS: [u32; 5] = [8, 7, 6, 5, 4];
+
+/// Costs within this share of the lowest count as equal.
+const EQUAL_COST: f64 = 0.05;
 
 /// One table precision and what was found for it.
 #[derive(Debug)]
@@ -90,13 +93,11 @@ pub fn sweep(
             Err(error) => refused.push((bits, error)),
         }
     }
-    let cheapest = rows
-        .iter()
-        .enumerate()
-        .filter_map(|(at, row)| Some((at, row.cost()?)))
-        .reduce(|best, other| if other.1 < best.1 { other } else { best });
-    match cheapest {
-        Some((chosen, _)) => Ok(Sweep {
+    let costs = rows.iter().filter_map(Row::cost);
+    let lowest = costs.fold(f64::INFINITY, f64::min);
+    let equal = |row: &Row| row.cost().is_some_and(|cost| cost <= lowest * (1.0 + EQUAL_COST));
+    match rows.iter().position(equal) {
+        Some(chosen) => Ok(Sweep {
             rows,
             refused,
             chosen,

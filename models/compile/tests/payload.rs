@@ -367,3 +367,41 @@ fn patches_that_are_no_whole_images_decide_alone() {
     assert_eq!(refused.status.code(), Some(65));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("not one integer per sample"));
 }
+
+#[test]
+fn a_tensor_of_whole_images_needs_no_other_to_say_so() {
+    let folder = Folder::new();
+    let patches = folder.patches();
+    let labels: Vec<i64> = folder
+        .classes(&patches)
+        .into_iter()
+        .map(|class| i64::try_from(class).unwrap())
+        .collect();
+    let all = ("patches", vec![IMAGES, PATCHES, 3, 2, 2], patches.concat());
+    let report = |labels: Vec<i64>| {
+        let calibration = [all.clone(), ("labels", vec![labels.len()], labels)];
+        fs::write(
+            folder.path("export/calibration.safetensors"),
+            tensors(&calibration),
+        )
+        .unwrap();
+        let done = folder.compile(&["--table-bits", "8", "--samples", "50"]);
+        (
+            done.status.code(),
+            String::from_utf8_lossy(&done.stderr).into_owned(),
+        )
+    };
+    let (code, said) = report(labels.clone());
+    assert_eq!(code, Some(0), "{said}");
+    let read: Value = serde_json::from_slice(&fs::read(folder.path("small/compile.json")).unwrap()).unwrap();
+    assert_eq!(
+        (&read["decided_on"], &read["decisions"]),
+        (&json!("images"), &json!(50))
+    );
+    assert!(read["accuracy_exported"].as_f64().unwrap() >= 1.0);
+    let (code, said) = report(labels[1..].to_vec());
+    assert!(
+        code == Some(65) && said.contains("labels is not one integer per image"),
+        "{said}"
+    );
+}

@@ -7,9 +7,7 @@ import unittest
 import numpy as np
 from safetensors.numpy import load
 
-from derm_standin.export import json_text
 from export import fixtures, head, tensors
-from export.__main__ import FIXTURE
 from export.contract import contract, golden
 
 
@@ -59,13 +57,13 @@ class Heads(unittest.TestCase):
 
     def test_what_is_evaluated_is_what_is_written(self):
         third = head.Head(1 / 3, [[1 / 3], [2 / 3]], [0, 0], mean=True)
-        written = json.loads(json_text(third.scores("features")))
+        written = json.loads(json.dumps(third.scores("features")))
         self.assertEqual(written["value_per_integer"], 0.333333333)
         self.assertEqual(written["classes"]["weights"], third.classes_weights.tolist())
         self.assertEqual(third.value_per_integer, written["value_per_integer"])
 
     def test_the_committed_fixture_is_what_is_written(self):
-        committed, written = json.loads(FIXTURE.read_bytes()), json.loads(json_text(fixtures.document()))
+        committed, written = json.loads(fixtures.PATH.read_bytes()), json.loads(fixtures.text())
         self.assertEqual(len(committed["cases"]), len(written["cases"]))
         for old, new in zip(committed["cases"], written["cases"]):
             self.assertEqual(old["contract"], new["contract"])
