@@ -23,7 +23,8 @@ def calibration(patches, image, position, labels):
 
 
 def layers(tensors):
-    """Returns layers.safetensors as bytes: one tensor `[samples, ...]` for each node of circuit.json, by its name.
+    """Returns layers.safetensors as bytes: one tensor `[samples, ...]` for each node of circuit.json, by its name, channels
+    before rows and columns.
 
     The input node's tensor holds the inputs, every other what the node gives for them; output nodes may be left out,
     because they repeat another node.

@@ -280,3 +280,23 @@ pub(crate) fn status(status: &VaultStatus) -> Value {
         "open_jobs": status.open_jobs.len(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::text::scan::tests::outcome;
+
+    #[test]
+    fn an_image_says_notes_weights_and_licence_or_nothing_of_them() {
+        let mut outcome = outcome();
+        let full = scan(&outcome);
+        assert_eq!(full["patch_weight_percent"], json!([65.0, 5.0, 12.5, 17.5]));
+        let note = json!({"class": "mel", "from_percent": 12.0, "text": "Melanoma is possible."});
+        assert_eq!(full["notes"], json!([note]));
+        assert_eq!(full["licence"], "CC BY-NC 4.0: not for commercial use");
+        (outcome.reading.weights, outcome.reading.notes, outcome.licence) = (Vec::new(), Vec::new(), None);
+        let plain = scan(&outcome);
+        assert!(plain["patch_weight_percent"].is_null() && plain["licence"].is_null());
+        assert_eq!(plain["notes"], json!([]));
+    }
+}

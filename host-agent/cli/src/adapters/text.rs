@@ -12,7 +12,7 @@ use std::{
 use obscura_local::agent::{ContractView, FieldTakes, Outcome, Reading, ReadsView, VaultStatus};
 use obscura_protocol::job::FloorKind;
 
-mod scan;
+pub(crate) mod scan;
 
 pub(crate) use scan::permille;
 
@@ -285,7 +285,30 @@ pub(crate) fn status(status: &VaultStatus, places: &Places) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::wrap_at;
+    use obscura_local::agent::{ContractView, LicenceView, ReadsView};
+
+    use super::{fields, wrap_at};
+
+    #[test]
+    fn the_contract_is_shown_with_the_licence_of_its_data() {
+        let mut contract = ContractView {
+            model_id: "m".into(),
+            title: "t".into(),
+            intended_use: "i".into(),
+            not_for: "n".into(),
+            warning: "w".into(),
+            licence: Some(LicenceView {
+                line: "CC BY-NC 4.0: not for commercial use".into(),
+                text: "Images of a clinic.".into(),
+                non_commercial: true,
+            }),
+            reads: ReadsView::Record(Vec::new()),
+        };
+        let line = "Licence of its data: CC BY-NC 4.0: not for commercial use. Images of a clinic.\n";
+        assert!(fields(&contract).contains(line), "{}", fields(&contract));
+        contract.licence = None;
+        assert!(!fields(&contract).contains("Licence"));
+    }
 
     #[test]
     fn long_lines_break_between_words_and_go_on_in_their_column() {

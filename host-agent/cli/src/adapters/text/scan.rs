@@ -113,7 +113,7 @@ fn grid(label: &str, rows: u32, cells: &[String]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use obscura_local::agent::{ClassShare, ScanNote};
     use obscura_protocol::{
         identity::{Digest, JobId},
@@ -122,7 +122,8 @@ mod tests {
 
     use super::*;
 
-    fn outcome() -> ScanOutcome {
+    /// An image of four patches with everything a result can have.
+    pub(crate) fn outcome() -> ScanOutcome {
         let share = |name: &str, permille| ClassShare {
             name: name.into(),
             label: name.to_uppercase(),
