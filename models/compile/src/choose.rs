@@ -3,7 +3,9 @@
 use obscura_circuit::{Circuit, Operation};
 use obscura_fhe_core::{OutputPlan, ParameterSet, Plan, PlanError};
 
-use crate::{Assessed, Calibration, Candidate, CompileError, Trial, bisect, frontier, look_up_cost};
+use crate::{
+    Assessed, Calibration, Candidate, CompileError, Trial, bisect, frontier, look_up_cost, search::try_all,
+};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -16,6 +18,8 @@ pub struct Settings {
     pub draws: u32,
     /// First seed of the draws.
     pub seed: u64,
+    /// Whether every candidate of the frontier is simulated, not only those that bisection asks for.
+    pub every_set: bool,
 }
 
 /// What was found.
@@ -55,14 +59,72 @@ pub fn choose(
     settings: &Settings,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Choice, CompileError> {
+    let Assessment {
+        frontier,
+        considered,
+        refused,
+    } = assess(circuit, calibration, settings)?;
+    progress(&format!(
+        "{considered} candidates, {refused} of them cannot evaluate the circuit"
+    ));
+    let mut simulate = |index: usize| {
+        let Assessed {
+            candidate,
+            cost,
+            noise,
+            ..
+        } = &frontier[index];
+        let trial = simulated(circuit, calibration, settings, (index, candidate))?;
+        progress(&format!(
+            "cost {cost:.3e}, output noise {:.3} % of the range: {:.2} % of the decisions change",
+            100.0 * noise,
+            100.0 * trial.changed
+        ));
+        Ok::<_, CompileError>(trial)
+    };
+    let search = if settings.every_set { try_all } else { bisect };
+    let (found, trials) = search(frontier.len(), settings.bound, &mut simulate)?;
+    let Some(&chosen) = found.and_then(|index| trials.iter().find(|trial| trial.index == index)) else {
+        let last = trials.iter().max_by_key(|trial| trial.index);
+        return Err(CompileError::BoundOutOfReach {
+            changed: last.map_or(1.0, |trial| trial.changed),
+            bound: settings.bound,
+        });
+    };
+    let candidate = frontier[chosen.index].candidate;
+    let set = candidate.to_set(&settings.name)?;
+    let plan = Plan::new(circuit, &set).map_err(CompileError::Infeasible)?;
+    Ok(Choice {
+        candidate,
+        set,
+        plan,
+        changed: chosen.changed,
+        accuracy: chosen.accuracy,
+        frontier,
+        index: chosen.index,
+        trials,
+        considered,
+        refused,
+    })
+}
+
+/// The candidates, planned.
+struct Assessment {
+    frontier: Vec<Assessed<Candidate>>,
+    considered: usize,
+    refused: usize,
+}
+
+fn assess(
+    circuit: &Circuit,
+    calibration: &Calibration,
+    settings: &Settings,
+) -> Result<Assessment, CompileError> {
     if circuit.look_ups() == 0 {
         return Err(CompileError::NoTable);
     }
-    let elements: usize = circuit
-        .outputs()
-        .iter()
-        .map(|o| circuit.shape(o.reads).elements())
-        .sum();
+    let outputs = circuit.outputs().iter();
+    let elements: usize = outputs.map(|o| circuit.shape(o.reads).elements()).sum();
     let spans = calibration.spans();
     let (mut assessed, mut considered, mut refusal) = (Vec::new(), 0, None);
     for candidate in Candidate::all(elements > 1) {
@@ -78,54 +140,13 @@ pub fn choose(
             Err(error) => keep_quietest(&mut refusal, &set, error),
         }
     }
-    let refused = considered - assessed.len();
-    progress(&format!(
-        "{considered} candidates, {refused} of them cannot evaluate the circuit"
-    ));
     if let (true, Some((_, error))) = (assessed.is_empty(), refusal) {
         return Err(CompileError::Infeasible(error));
     }
-    let frontier = frontier(assessed);
-    let mut accuracies = Vec::new();
-    let mut simulate = |index: usize| {
-        let (share, accuracy) = simulated(circuit, calibration, settings, &frontier[index].candidate)?;
-        accuracies.push((index, accuracy));
-        let Assessed { cost, noise, .. } = frontier[index];
-        progress(&format!(
-            "cost {cost:.3e}, output noise {:.3} % of the range: {:.2} % of the decisions change",
-            100.0 * noise,
-            100.0 * share
-        ));
-        Ok::<_, CompileError>(share)
-    };
-    let (found, trials) = bisect(frontier.len(), settings.bound, &mut simulate)?;
-    let Some(index) = found else {
-        let last = frontier.len().saturating_sub(1);
-        let tried = trials.iter().find(|t| t.index == last).map(|t| t.changed);
-        return Err(CompileError::BoundOutOfReach {
-            changed: tried.unwrap_or(1.0),
-            bound: settings.bound,
-        });
-    };
-    let candidate = frontier[index].candidate;
-    let set = candidate.to_set(&settings.name)?;
-    let plan = Plan::new(circuit, &set).map_err(CompileError::Infeasible)?;
-    let changed = trials
-        .iter()
-        .find(|t| t.index == index)
-        .map_or(0.0, |t| t.changed);
-    let accuracy = accuracies.iter().find(|(tried, _)| *tried == index);
-    Ok(Choice {
-        accuracy: accuracy.and_then(|(_, accuracy)| *accuracy),
-        candidate,
-        set,
-        plan,
-        changed,
-        frontier,
-        index,
-        trials,
+    Ok(Assessment {
+        refused: considered - assessed.len(),
+        frontier: frontier(assessed),
         considered,
-        refused,
     })
 }
 
@@ -158,14 +179,13 @@ fn look_up_entries(circuit: &Circuit, plan: &Plan) -> f64 {
     sum.0 / f64::max(sum.1, 1.0)
 }
 
-/// Share of decisions that the noise of a candidate changes, and the balanced accuracy that is left: means over the
-/// draws.
+/// What the noise of a candidate, number `index`, does: means over the draws.
 fn simulated(
     circuit: &Circuit,
     calibration: &Calibration,
     settings: &Settings,
-    candidate: &Candidate,
-) -> Result<(f64, Option<f64>), CompileError> {
+    (index, candidate): (usize, &Candidate),
+) -> Result<Trial, CompileError> {
     let set = candidate.to_set(&settings.name)?;
     let plan = Plan::new(circuit, &set).map_err(CompileError::Infeasible)?;
     let figures = plan.figures();
@@ -180,5 +200,9 @@ fn simulated(
             .map(|(sum, own)| sum + own);
     }
     let mean = |sum: f64| sum / f64::from(draws);
-    Ok((mean(changed), accuracy.map(mean)))
+    Ok(Trial {
+        index,
+        changed: mean(changed),
+        accuracy: accuracy.map(mean),
+    })
 }

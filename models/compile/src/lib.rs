@@ -29,5 +29,5 @@ pub use layers::check_layers;
 pub use payload::{Exported, write};
 pub use precision::Network;
 pub use report::{json, report};
-pub use search::{Assessed, Trial, bisect, frontier};
+pub use search::{Assessed, Found, Trial, bisect, frontier};
 pub use sweep::{Row, Sweep, TABLE_BITS, sweep};

@@ -52,6 +52,10 @@ struct Arguments {
     /// Seed of the draws.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Simulate every parameter set that is not beaten in cost and noise, instead of searching among them by halves: slower,
+    /// but the report then has the loss of each, and the cheapest is found even where losses do not fall with the noise.
+    #[arg(long)]
+    every_set: bool,
     /// Name of the parameter set; by default the model's id, or without --out the folder's name, or that of the folder around
     /// one named payload.
     #[arg(long)]
@@ -159,6 +163,7 @@ fn settings(arguments: &Arguments, name: String) -> Settings {
         bound: arguments.bound,
         draws: arguments.draws,
         seed: arguments.seed,
+        every_set: arguments.every_set,
     }
 }
 

@@ -27,7 +27,7 @@ pub fn report(calibration: &Calibration, settings: &Settings, sweep: &Sweep) -> 
     if sweep.rows.len() + sweep.refused.len() > 1 {
         let _ = precisions(&mut text, calibration, settings, sweep);
     }
-    let _ = search(&mut text, choice);
+    let _ = search(&mut text, calibration, choice);
     let observed = calibration.observed(circuit, TRACED)?;
     let _ = layers(&mut text, circuit, choice, &observed);
     Ok(text)
@@ -87,6 +87,7 @@ fn candidates(choice: &Choice) -> Vec<Value> {
             "output_noise": assessed.noise,
             "look_up_noise_entries": assessed.look_up_entries,
             "changed": tried.map(|trial| trial.changed),
+            "accuracy": tried.and_then(|trial| trial.accuracy),
             "chosen": index == choice.index,
         })
     };
@@ -123,8 +124,7 @@ fn precisions(
         write!(out, "| {}{mark} | {} |", row.name(), row.entries())?;
         match &row.found {
             Ok(choice) => {
-                let lost = calibration.clear_accuracy().zip(choice.accuracy);
-                let lost = lost.map_or_else(String::new, |(clear, own)| format!("{:+.4}", clear - own));
+                let lost = lost(calibration, choice.accuracy);
                 let (set, cost) = (&choice.set, row.cost().unwrap_or(own) / own);
                 writeln!(
                     out,
@@ -217,7 +217,13 @@ fn header(
     row("answer", format!("{} bytes", plan.answer_bytes()))
 }
 
-fn search(out: &mut String, choice: &Choice) -> fmt::Result {
+/// What is lost of the exporter's balanced accuracy; nothing to say without labels.
+fn lost(calibration: &Calibration, accuracy: Option<f64>) -> String {
+    let lost = calibration.clear_accuracy().zip(accuracy);
+    lost.map_or_else(String::new, |(clear, own)| format!("{:+.4}", clear - own))
+}
+
+fn search(out: &mut String, calibration: &Calibration, choice: &Choice) -> fmt::Result {
     writeln!(
         out,
         "\n## Search\n\n{} candidates, {} of them unable to evaluate the circuit, {} neither beaten in cost nor in noise. \
@@ -229,8 +235,8 @@ fn search(out: &mut String, choice: &Choice) -> fmt::Result {
     )?;
     writeln!(
         out,
-        "| n | block | k | N | rotation | key switch | cost | output noise, % | look-up noise, entries | decisions changed |\n\
-         |---|---|---|---|---|---|---|---|---|---|"
+        "| n | block | k | N | rotation | key switch | cost | output noise, % | look-up noise, entries | decisions changed | balanced \
+         accuracy lost |\n|---|---|---|---|---|---|---|---|---|---|---|"
     )?;
     let own = choice.frontier.get(choice.index).map_or(1.0, |a| a.cost);
     for (index, assessed) in choice.frontier.iter().enumerate() {
@@ -240,9 +246,10 @@ fn search(out: &mut String, choice: &Choice) -> fmt::Result {
         );
         let tried = choice.trials.iter().find(|t| t.index == index);
         let changed = tried.map_or_else(String::new, |t| format!("{:.2} %", 100.0 * t.changed));
+        let lost = lost(calibration, tried.and_then(|trial| trial.accuracy));
         writeln!(
             out,
-            "| {}{mark} | {} | {} | {} | {} x {} | {} x {} | {:.2} | {:.3} | {:.3} | {changed} |",
+            "| {}{mark} | {} | {} | {} | {} x {} | {} x {} | {:.2} | {:.3} | {:.3} | {changed} | {lost} |",
             c.small.dimension,
             c.small.block,
             c.glwe_dimension,

@@ -134,3 +134,19 @@ fn the_reports_say_what_was_chosen_and_what_was_tried() {
             .contains("## Table precision")
     );
 }
+
+#[test]
+fn every_set_can_be_simulated_and_the_cheapest_that_holds_is_chosen() {
+    let network = network(8);
+    let calibration = calibration(&network.circuit);
+    let mut settings = settings(0.15);
+    settings.every_set = true;
+    let swept = sweep(&network, &calibration, &settings, &[], &mut |_| {}).unwrap();
+    let (_, choice) = swept.chosen().unwrap();
+    assert_eq!(choice.trials.len(), choice.frontier.len());
+    let holds = choice.trials.iter().position(|trial| trial.changed <= 0.15);
+    assert_eq!(holds, Some(choice.index));
+    let programs = json(&calibration, &settings, &swept);
+    let candidates = programs["rows"][0]["candidates"].as_array().unwrap();
+    assert!(candidates.iter().all(|candidate| candidate["changed"].is_f64()));
+}

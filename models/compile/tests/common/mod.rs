@@ -104,6 +104,7 @@ pub(crate) fn settings(bound: f64) -> Settings {
         bound,
         draws: 2,
         seed: 1,
+        every_set: false,
     }
 }
 
