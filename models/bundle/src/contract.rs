@@ -11,14 +11,16 @@ mod json;
 pub mod quantise;
 
 pub use fields::{Code, Decision, Field, Input, Kind, RecordContract};
-pub use image::{Channel, Class, ImageContract, Map, Scores, WrongCount};
+pub use image::{Channel, Class, ImageContract, Map, Place, Scores, Threshold, WrongCount};
 
-/// Largest contract file, bytes.
-pub const MAX_CONTRACT_BYTES: usize = 256 * 1024;
+/// Largest contract file, bytes: all numbers a clear head may have, and the texts.
+pub const MAX_CONTRACT_BYTES: usize = 512 * 1024;
 /// Format number of a contract for records.
 pub const RECORD_FORMAT: u32 = 1;
 /// Format number of a contract for images.
 pub const IMAGE_FORMAT: u32 = 2;
+/// Format number of a contract for images that states its licence and may have a clear head and thresholds.
+pub const HEAD_FORMAT: u32 = 3;
 
 /// Why a contract is not acceptable.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +36,7 @@ pub enum ContractError {
     #[error("contract is not of the expected JSON form")]
     PeerJson(#[from] serde_json::Error),
     /// The file is of another format.
-    #[error("contract has format {got}, this program reads formats {RECORD_FORMAT} and {IMAGE_FORMAT}")]
+    #[error("contract has format {got}, this program reads formats {RECORD_FORMAT} to {HEAD_FORMAT}")]
     PeerFormat {
         /// Format found.
         got: u32,
@@ -45,16 +47,60 @@ pub enum ContractError {
         /// The rule that does not hold.
         rule: &'static str,
     },
+    /// A part of the clear head has another size than the parts around it ask for.
+    #[error("clear head of the contract: {got} {what}, {needed} are needed")]
+    PeerHead {
+        /// What is counted, and of which part.
+        what: &'static str,
+        /// How many there are.
+        got: usize,
+        /// How many there must be.
+        needed: usize,
+    },
     /// A value of one field, colour channel or class is not allowed.
     #[error("contract {part} {number} is not acceptable: {rule}")]
     PeerPart {
-        /// "field", "channel" or "class".
+        /// "field", "channel", "class" or "threshold".
         part: &'static str,
         /// Its number, from 0.
         number: usize,
         /// The rule that does not hold.
         rule: &'static str,
     },
+}
+
+/// The licence of the data a model was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Licence {
+    name: String,
+    text: String,
+    non_commercial: bool,
+}
+
+impl Licence {
+    /// Its short name, such as `CC BY-NC 4.0`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whose data they are and what the licence asks for.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it forbids commercial use.
+    pub fn non_commercial(&self) -> bool {
+        self.non_commercial
+    }
+
+    /// Name and kind of use on one line.
+    pub fn line(&self) -> String {
+        if self.non_commercial {
+            format!("{}: not for commercial use", self.name)
+        } else {
+            self.name.clone()
+        }
+    }
 }
 
 /// What a model reads and what its results mean.
@@ -65,6 +111,7 @@ pub struct Contract {
     intended_use: String,
     not_for: String,
     warning: String,
+    licence: Option<Licence>,
     reads: Reads,
 }
 
@@ -116,6 +163,11 @@ impl Contract {
     /// The warning every result carries.
     pub fn warning(&self) -> &str {
         &self.warning
+    }
+
+    /// The licence of the data it was made from; earlier formats state none.
+    pub fn licence(&self) -> Option<&Licence> {
+        self.licence.as_ref()
     }
 
     /// What the model reads.

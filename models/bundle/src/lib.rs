@@ -10,6 +10,7 @@
 mod build;
 pub mod bundle;
 pub mod contract;
+mod describe;
 mod frame;
 pub mod golden;
 pub mod manifest;
@@ -19,11 +20,12 @@ pub mod root;
 pub use build::Unsigned;
 pub use bundle::{Bundle, BundleError, MAX_BUNDLE_BYTES, Unverified, Verified, verify};
 pub use contract::{
-    Channel, Class, Code, Contract, ContractError, Decision, Field, ImageContract, Input, Kind, Map, Reads,
-    RecordContract, Scores, WrongCount,
+    Channel, Class, Code, Contract, ContractError, Decision, Field, ImageContract, Input, Kind, Licence, Map,
+    Place, Reads, RecordContract, Scores, Threshold, WrongCount,
     quantise::{Allowed, FieldProblem, FieldValue, Wrong},
 };
-pub use golden::{Golden, GoldenError, GoldenPatch, GoldenVector};
+pub use describe::describe;
+pub use golden::{Golden, GoldenError, GoldenMismatch, GoldenPatch, GoldenScan, GoldenVector};
 pub use manifest::{FileEntry, Manifest, ManifestError, Meta};
 pub use record::RecordError;
 pub use root::{MAX_ROOT_BYTES, Root, RootError};

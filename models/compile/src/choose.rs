@@ -1,9 +1,11 @@
 //! Choosing: every candidate planned, the frontier simulated.
 
 use obscura_circuit::{Circuit, Operation};
-use obscura_fhe_core::{ParameterSet, Plan, PlanError};
+use obscura_fhe_core::{OutputPlan, ParameterSet, Plan, PlanError};
 
-use crate::{Assessed, Calibration, Candidate, CompileError, Trial, bisect, frontier, look_up_cost};
+use crate::{
+    Assessed, Calibration, Candidate, CompileError, Trial, bisect, frontier, look_up_cost, search::try_all,
+};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -16,6 +18,8 @@ pub struct Settings {
     pub draws: u32,
     /// First seed of the draws.
     pub seed: u64,
+    /// Whether every candidate of the frontier is simulated, not only those that bisection asks for.
+    pub every_set: bool,
 }
 
 /// What was found.
@@ -29,6 +33,8 @@ pub struct Choice {
     pub plan: Plan,
     /// Share of decisions it changes in simulation.
     pub changed: f64,
+    /// Its balanced accuracy in simulation, a mean over the draws; `None` without labels.
+    pub accuracy: Option<f64>,
     /// Candidates by rising cost and falling noise.
     pub frontier: Vec<Assessed<Candidate>>,
     /// Number of the chosen one on the frontier.
@@ -53,14 +59,73 @@ pub fn choose(
     settings: &Settings,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Choice, CompileError> {
+    let Assessment {
+        frontier,
+        considered,
+        refused,
+    } = assess(circuit, calibration, settings)?;
+    progress(&format!(
+        "{considered} candidates, {refused} of them cannot evaluate the circuit"
+    ));
+    let mut simulate = |index: usize| {
+        let Assessed {
+            candidate,
+            cost,
+            noise,
+            ..
+        } = &frontier[index];
+        let trial = simulated(circuit, calibration, settings, (index, candidate))?;
+        progress(&format!(
+            "cost {cost:.3e}, output noise {:.3} % of the range: {:.2} % of the decisions change",
+            100.0 * noise,
+            100.0 * trial.changed
+        ));
+        Ok::<_, CompileError>(trial)
+    };
+    let search = if settings.every_set { try_all } else { bisect };
+    let (found, trials) = search(frontier.len(), settings.bound, &mut simulate)?;
+    let Some(&chosen) = found.and_then(|index| trials.iter().find(|trial| trial.index == index)) else {
+        let last = trials.iter().max_by_key(|trial| trial.index);
+        return Err(CompileError::BoundOutOfReach {
+            changed: last.map_or(1.0, |trial| trial.changed),
+            bound: settings.bound,
+        });
+    };
+    let candidate = frontier[chosen.index].candidate;
+    let set = candidate.to_set(&settings.name)?;
+    let plan = Plan::new(circuit, &set).map_err(CompileError::Infeasible)?;
+    Ok(Choice {
+        candidate,
+        set,
+        plan,
+        changed: chosen.changed,
+        accuracy: chosen.accuracy,
+        frontier,
+        index: chosen.index,
+        trials,
+        considered,
+        refused,
+    })
+}
+
+/// The candidates, planned.
+struct Assessment {
+    frontier: Vec<Assessed<Candidate>>,
+    considered: usize,
+    refused: usize,
+}
+
+fn assess(
+    circuit: &Circuit,
+    calibration: &Calibration,
+    settings: &Settings,
+) -> Result<Assessment, CompileError> {
     if circuit.look_ups() == 0 {
         return Err(CompileError::NoTable);
     }
-    let elements: usize = circuit
-        .outputs()
-        .iter()
-        .map(|o| circuit.shape(o.reads).elements())
-        .sum();
+    let outputs = circuit.outputs().iter();
+    let elements: usize = outputs.map(|o| circuit.shape(o.reads).elements()).sum();
+    let spans = calibration.spans();
     let (mut assessed, mut considered, mut refusal) = (Vec::new(), 0, None);
     for candidate in Candidate::all(elements > 1) {
         considered += 1;
@@ -69,54 +134,19 @@ pub fn choose(
             Ok(plan) => assessed.push(Assessed {
                 candidate,
                 cost: look_up_cost(&set),
-                noise: mean_noise(circuit, &plan),
+                noise: output_noise(&plan, &spans),
+                look_up_entries: look_up_entries(circuit, &plan),
             }),
             Err(error) => keep_quietest(&mut refusal, &set, error),
         }
     }
-    let refused = considered - assessed.len();
-    progress(&format!(
-        "{considered} candidates, {refused} of them cannot evaluate the circuit"
-    ));
     if let (true, Some((_, error))) = (assessed.is_empty(), refusal) {
         return Err(CompileError::Infeasible(error));
     }
-    let frontier = frontier(assessed);
-    let mut simulate = |index: usize| {
-        let share = changed(circuit, calibration, settings, &frontier[index].candidate)?;
-        let Assessed { cost, noise, .. } = frontier[index];
-        progress(&format!(
-            "cost {cost:.3e}, look-up noise {noise:.2} entries: {:.2} % of the decisions change",
-            100.0 * share
-        ));
-        Ok::<_, CompileError>(share)
-    };
-    let (found, trials) = bisect(frontier.len(), settings.bound, &mut simulate)?;
-    let Some(index) = found else {
-        let last = frontier.len().saturating_sub(1);
-        let tried = trials.iter().find(|t| t.index == last).map(|t| t.changed);
-        return Err(CompileError::BoundOutOfReach {
-            changed: tried.unwrap_or(1.0),
-            bound: settings.bound,
-        });
-    };
-    let candidate = frontier[index].candidate;
-    let set = candidate.to_set(&settings.name)?;
-    let plan = Plan::new(circuit, &set).map_err(CompileError::Infeasible)?;
-    let changed = trials
-        .iter()
-        .find(|t| t.index == index)
-        .map_or(0.0, |t| t.changed);
-    Ok(Choice {
-        candidate,
-        set,
-        plan,
-        changed,
-        frontier,
-        index,
-        trials,
+    Ok(Assessment {
+        refused: considered - assessed.len(),
+        frontier: frontier(assessed),
         considered,
-        refused,
     })
 }
 
@@ -128,8 +158,17 @@ fn keep_quietest(kept: &mut Option<(f64, PlanError)>, set: &ParameterSet, error:
     }
 }
 
+/// Predicted deviation of the outputs as a share of their `spans`, the largest over the outputs.
+///
+/// The look-ups' own noise would not do: what the last rotation adds reaches no further look-up, only the outputs.
+fn output_noise(plan: &Plan, spans: &[f64]) -> f64 {
+    let shares = plan.outputs().iter().zip(spans);
+    let share = |(output, span): (&OutputPlan, &f64)| output.sigma / span.max(1.0);
+    shares.map(share).fold(0.0, f64::max)
+}
+
 /// Mean over all look-ups of the predicted deviation, in entries of their table.
-fn mean_noise(circuit: &Circuit, plan: &Plan) -> f64 {
+fn look_up_entries(circuit: &Circuit, plan: &Plan) -> f64 {
     let mut sum = (0.0, 0.0);
     for (index, layer) in circuit.layers().iter().enumerate() {
         if let (Operation::Lut(_), Some(table)) = (&layer.operation, plan.table(index)) {
@@ -140,21 +179,30 @@ fn mean_noise(circuit: &Circuit, plan: &Plan) -> f64 {
     sum.0 / f64::max(sum.1, 1.0)
 }
 
-/// Share of decisions that the noise of a candidate changes, a mean over the draws.
-fn changed(
+/// What the noise of a candidate, number `index`, does: means over the draws.
+fn simulated(
     circuit: &Circuit,
     calibration: &Calibration,
     settings: &Settings,
-    candidate: &Candidate,
-) -> Result<f64, CompileError> {
+    (index, candidate): (usize, &Candidate),
+) -> Result<Trial, CompileError> {
     let set = candidate.to_set(&settings.name)?;
     let plan = Plan::new(circuit, &set).map_err(CompileError::Infeasible)?;
     let figures = plan.figures();
-    let mut sum = 0.0;
-    for draw in 0..settings.draws.max(1) {
+    let draws = settings.draws.max(1);
+    let (mut changed, mut accuracy) = (0.0, Some(0.0));
+    for draw in 0..draws {
         let seed = settings.seed.wrapping_add(draw.into());
         let noisy = circuit.simulate_values(&figures, &calibration.samples, seed)?;
-        sum += calibration.changed(&noisy);
+        changed += calibration.changed(&noisy);
+        accuracy = accuracy
+            .zip(calibration.accuracy(&noisy))
+            .map(|(sum, own)| sum + own);
     }
-    Ok(sum / f64::from(settings.draws.max(1)))
+    let mean = |sum: f64| sum / f64::from(draws);
+    Ok(Trial {
+        index,
+        changed: mean(changed),
+        accuracy: accuracy.map(mean),
+    })
 }

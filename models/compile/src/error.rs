@@ -28,6 +28,51 @@ pub enum CompileError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// A JSON file of the folder is not one.
+    #[error("circuit.json, golden.json or the report is not JSON")]
+    Json(#[source] serde_json::Error),
+    /// The weights cannot be read or written again.
+    #[error("weights.safetensors is unusable")]
+    Weights(#[source] safetensors::SafeTensorError),
+    /// The contract.
+    #[error("contract.json is refused")]
+    Contract(#[from] obscura_bundle::ContractError),
+    /// The golden vectors cannot be read.
+    #[error("golden.json is refused")]
+    Golden(#[from] obscura_bundle::GoldenError),
+    /// A golden vector does not come out.
+    #[error(transparent)]
+    GoldenMismatch(#[from] obscura_bundle::GoldenMismatch),
+    /// Parts of the folder do not fit each other.
+    #[error("the exporter's files do not fit each other: {rule}")]
+    Contradiction {
+        /// The rule that does not hold.
+        rule: &'static str,
+    },
+    /// The file of expected layers is not one.
+    #[error("{path}: {what}")]
+    Layers {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A layer of the integer reference gives another number than the exporter says.
+    #[error(
+        "layer {layer}, sample {sample}, element {element}: the exporter says {want}, the reference gives {got}"
+    )]
+    Layer {
+        /// The layer.
+        layer: String,
+        /// The sample, from 0.
+        sample: usize,
+        /// The element, in the tensor's order.
+        element: usize,
+        /// The exporter's number.
+        want: i64,
+        /// The reference's.
+        got: i64,
+    },
     /// The circuit has no table, so nothing is rotated and there is nothing to choose.
     #[error("the circuit looks nothing up in a table: its parameters are not searched for")]
     NoTable,
@@ -46,4 +91,17 @@ pub enum CompileError {
         /// Share allowed.
         bound: f64,
     },
+}
+
+impl CompileError {
+    /// The error and everything that caused it, on one line.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        text
+    }
 }

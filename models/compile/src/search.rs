@@ -11,8 +11,11 @@ pub struct Assessed<C> {
     pub candidate: C,
     /// Predicted cost of a look-up.
     pub cost: f64,
-    /// Predicted noise of the look-ups, a mean over the layers in activation steps.
+    /// Predicted deviation of the outputs, which is all that a decision meets: a share of the range they have on
+    /// the calibration samples, the largest over the outputs.
     pub noise: f64,
+    /// Predicted deviation of the look-ups, a mean over the layers in table entries; for the report.
+    pub look_up_entries: f64,
 }
 
 /// Candidates by rising cost and falling noise.
@@ -27,46 +30,58 @@ pub fn frontier<C>(mut all: Vec<Assessed<C>>) -> Vec<Assessed<C>> {
     all
 }
 
-/// One step of the bisection.
+/// One simulation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trial {
     /// Number of the candidate on the frontier.
     pub index: usize,
     /// Share of decisions that changed.
     pub changed: f64,
+    /// Balanced accuracy that was left; `None` without labels.
+    pub accuracy: Option<f64>,
 }
 
-/// The first of `count` candidates whose `changed` share stays within `bound`, and all that was tried.
+/// The first candidate that holds the bound, if any, and all that was tried.
+pub type Found = (Option<usize>, Vec<Trial>);
+
+/// The first of `count` candidates whose changed share stays within `bound`, and all that was tried.
 ///
-/// `changed` simulates a candidate; it is called about `log2(count) + 1` times.
+/// `simulate` is called about `log2(count) + 1` times.
 ///
 /// # Errors
-/// What `changed` fails with.
+/// What `simulate` fails with.
 pub fn bisect<E>(
     count: usize,
     bound: f64,
-    mut changed: impl FnMut(usize) -> Result<f64, E>,
-) -> Result<(Option<usize>, Vec<Trial>), E> {
+    simulate: &mut dyn FnMut(usize) -> Result<Trial, E>,
+) -> Result<Found, E> {
     let mut trials = Vec::new();
-    let mut holds = |index: usize| {
-        let share = changed(index)?;
-        trials.push(Trial {
-            index,
-            changed: share,
-        });
-        Ok(share <= bound)
-    };
     let (mut low, mut high) = (0, count);
     // Invariant: everything below `low` breaks the bound, `high` and above hold it as far as tried.
     while low < high {
         let middle = low + (high - low) / 2;
-        if holds(middle)? {
+        let trial = simulate(middle)?;
+        trials.push(trial);
+        if trial.changed <= bound {
             high = middle;
         } else {
             low = middle + 1;
         }
     }
-    let found = (high < count).then_some(high);
+    Ok(((high < count).then_some(high), trials))
+}
+
+/// The same with every candidate tried, for networks so small that this takes no time.
+///
+/// # Errors
+/// What `simulate` fails with.
+pub(crate) fn try_all<E>(
+    count: usize,
+    bound: f64,
+    simulate: &mut dyn FnMut(usize) -> Result<Trial, E>,
+) -> Result<Found, E> {
+    let trials: Vec<Trial> = (0..count).map(simulate).collect::<Result<_, _>>()?;
+    let found = trials.iter().position(|trial| trial.changed <= bound);
     Ok((found, trials))
 }
 
@@ -79,6 +94,7 @@ mod tests {
             candidate: (),
             cost,
             noise,
+            look_up_entries: 0.0,
         }
     }
 
@@ -95,14 +111,38 @@ mod tests {
         assert_eq!(kept, [(1.0, 2.0), (3.0, 0.5)]);
     }
 
+    fn trial(index: usize, changed: f64) -> Trial {
+        Trial {
+            index,
+            changed,
+            accuracy: None,
+        }
+    }
+
     #[test]
     fn bisection_finds_the_first_that_holds_with_few_trials() {
         for first in 0..=40 {
-            let changed = |index: usize| Ok::<_, ()>(if index < first { 0.2 } else { 0.01 });
-            let (found, trials) = bisect(40, 0.05, changed).unwrap();
+            let mut simulate =
+                |index: usize| Ok::<_, ()>(trial(index, if index < first { 0.2 } else { 0.01 }));
+            let (found, trials) = bisect(40, 0.05, &mut simulate).unwrap();
             assert_eq!(found, (first < 40).then_some(first));
             assert!(trials.len() <= 6, "{}", trials.len());
         }
-        assert_eq!(bisect(0, 0.05, |_| Ok::<_, ()>(0.0)).unwrap().0, None);
+        let mut never = |_| Err(());
+        assert_eq!(bisect(0, 0.05, &mut never).unwrap().0, None);
+    }
+
+    #[test]
+    fn trying_all_finds_the_first_even_where_noise_and_changes_do_not_fall_together() {
+        let changed = [0.2, 0.04, 0.2, 0.06, 0.01];
+        let mut simulate = |index: usize| Ok::<_, ()>(trial(index, changed[index]));
+        let (found, trials) = try_all(5, 0.05, &mut simulate).unwrap();
+        assert_eq!((found, trials.len()), (Some(1), 5));
+        assert_eq!(
+            bisect(5, 0.05, &mut simulate).unwrap().0,
+            Some(4),
+            "bisection cannot know"
+        );
+        assert_eq!(try_all(5, 0.001, &mut simulate).unwrap().0, None);
     }
 }

@@ -11,9 +11,9 @@ mod view;
 
 pub use given::{Pixels, Record, Secret, Value};
 pub use link::{LinkCommand, LinkEvent, OfflineCause, ResumedJob, Wanted};
-pub use result::{ClassShare, Comparison, Outcome, Reading, ScanOutcome, ScanReading};
+pub use result::{ClassShare, Comparison, Outcome, Reading, ScanNote, ScanOutcome, ScanReading};
 pub use vault::{OpenJob, VaultFault, VaultReply, VaultRequest, VaultStatus};
-pub use view::{ContractView, FieldTakes, FieldView, ImageView, Problem, ReadsView};
+pub use view::{ContractView, FieldTakes, FieldView, ImageView, LicenceView, Problem, ReadsView};
 
 /// Largest frame between the agent's processes: the pixels of an image, or one chunk of a key object.
 pub const MAX_FRAME_BYTES: usize = 1024 * 1024;

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use obscura_bundle::{BundleError, ContractError, FieldProblem, GoldenError, RootError};
+use obscura_bundle::{BundleError, ContractError, FieldProblem, GoldenError, GoldenMismatch, RootError};
 use obscura_circuit::CircuitError;
 use obscura_fhe_core::{ParameterError, PlanError};
 use obscura_protocol::identity::Digest;
@@ -73,14 +73,16 @@ pub(crate) enum SignError {
     },
     #[error("golden.json holds records where the contract reads images, or the other way round")]
     PayloadGoldenKind,
-    #[error("contract has {classes} classes, output {output} of the circuit has {got} numbers")]
+    #[error("contract reads {needed} numbers, output {output} of the circuit has {got} numbers")]
     PayloadOutput {
         output: String,
         got: usize,
-        classes: usize,
+        needed: usize,
     },
-    #[error("golden vector {vector} has the wrong {part}")]
-    PayloadGoldenResult { vector: String, part: &'static str },
+    #[error("{0}")]
+    PayloadGoldenResult(GoldenMismatch),
+    #[error("golden.json has no whole image, which the clear head of the contract asks for")]
+    PayloadNoScans,
 }
 
 impl SignError {

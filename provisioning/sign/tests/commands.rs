@@ -9,7 +9,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use obscura_bundle::{Root, verify};
+use obscura_bundle::{Contract, Root, verify};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A folder with a root, its sealed key, the password and a copy of the shipped payload.
@@ -95,6 +96,10 @@ impl Desk {
         self.run(&arguments)
     }
 
+    fn put(&self, file: &str, value: &Value) {
+        fs::write(self.path("payload").join(file), value.to_string()).unwrap();
+    }
+
     fn alter(&self, file: &str, from: &str, to: &str) {
         let path = self.path("payload").join(file);
         let text = fs::read_to_string(&path).unwrap();
@@ -178,6 +183,100 @@ fn payloads_of_images_are_signed_when_their_golden_patches_come_out() {
     );
     desk.alter("contract.json", "\"scale\": 48", "\"scale\": 49");
     refused(&desk.bundle(&tiny), 3, "the circuit takes");
+}
+
+/// The stand-in's payload with a clear head over its seven logits, a licence, and one whole image.
+fn payload_with_head(desk: &Desk) {
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&fs::read(desk.path("payload").join(name)).unwrap()).unwrap()
+    };
+    let mut contract = read("contract.json");
+    let identity: Vec<Vec<f64>> = (0..7)
+        .map(|row| (0..7).map(|column| f64::from(u8::from(row == column))).collect())
+        .collect();
+    contract["format"] = json!(3);
+    contract["licence"] = json!({"name": "CC BY-NC 4.0", "text": "Images.", "non_commercial": true});
+    contract["scores"] = json!({
+        "kind": "head", "output": "logits", "inputs": 7, "value_per_integer": 8e-5, "temperature": 1.5,
+        "pool": {"mean": true, "max": false, "attention": []},
+        "classes": {"weights": identity, "bias": vec![0.25; 7]}
+    });
+    let parsed = Contract::from_json(contract.to_string().as_bytes()).unwrap();
+    let outputs: Vec<Vec<i64>> = (0..49)
+        .map(|at| (0..7).map(|class| 100 * at * class).collect())
+        .collect();
+    let scores = parsed.image().unwrap().scores(&outputs).unwrap();
+    let mut golden = read("golden.json");
+    golden["format"] = json!(3);
+    golden["scans"] = json!([{"name": "made up", "outputs": outputs, "probabilities": scores.probabilities}]);
+    desk.put("contract.json", &contract);
+    desk.put("golden.json", &golden);
+}
+
+#[test]
+fn a_clear_head_is_signed_when_its_golden_image_comes_out_and_the_licence_is_shown() {
+    let desk = Desk::with_payload("stand-in/derm-tiny").make_root();
+    let tiny = ["--model-id", "derm-tiny"];
+    payload_with_head(&desk);
+    let signed = desk.bundle(&tiny);
+    assert!(signed.status.success(), "{}", stderr(&signed));
+    assert!(stdout(&signed).contains("golden vectors 4, all as expected"));
+    let shown = stdout(&desk.run(&["inspect", "cardio-lr.obb", "--root", "root.bin"]));
+    let licence = "licence        CC BY-NC 4.0: not for commercial use\n               Images.\n";
+    assert!(
+        shown.contains(licence) && stdout(&signed).contains(licence),
+        "{shown}"
+    );
+
+    let contract: Value =
+        serde_json::from_slice(&fs::read(desk.path("payload/contract.json")).unwrap()).unwrap();
+    let golden: Value = serde_json::from_slice(&fs::read(desk.path("payload/golden.json")).unwrap()).unwrap();
+    let refused_with = |alter: &dyn Fn(&mut Value, &mut Value), says: &str| {
+        let (mut contract, mut golden) = (contract.clone(), golden.clone());
+        alter(&mut contract, &mut golden);
+        desk.put("contract.json", &contract);
+        desk.put("golden.json", &golden);
+        refused(&desk.bundle(&tiny), 3, says);
+    };
+    let wrong = "golden vector made up has the wrong";
+    let probabilities = format!("{wrong} probabilities");
+    refused_with(
+        &|_, golden| {
+            let first = &mut golden["scans"][0]["probabilities"][0];
+            *first = json!(first.as_f64().unwrap() + 2e-9);
+        },
+        &probabilities,
+    );
+    refused_with(
+        &|contract, _| contract["scores"]["temperature"] = json!(1.6),
+        &probabilities,
+    );
+    refused_with(
+        &|contract, _| contract["scores"]["classes"]["bias"][3] = json!(0.26),
+        &probabilities,
+    );
+    refused_with(
+        &|_, golden| drop(golden["scans"][0]["probabilities"].as_array_mut().unwrap().pop()),
+        &probabilities,
+    );
+    refused_with(
+        &|_, golden| drop(golden["scans"][0]["outputs"].as_array_mut().unwrap().pop()),
+        &format!("{wrong} number of outputs"),
+    );
+    refused_with(
+        &|_, golden| {
+            golden["format"] = json!(2);
+            drop(golden.as_object_mut().unwrap().remove("scans"));
+        },
+        "golden.json has no whole image",
+    );
+    refused_with(
+        &|contract, _| {
+            contract["scores"]["inputs"] = json!(6);
+            contract["scores"]["classes"]["weights"] = json!(vec![vec![0.5; 6]; 7]);
+        },
+        "contract reads 6 numbers, output logits of the circuit has 7 numbers",
+    );
 }
 
 #[test]

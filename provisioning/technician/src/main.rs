@@ -8,19 +8,20 @@ mod domain;
 mod ports;
 
 use std::{
-    io::Write as _,
+    io::{Read as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use adapters::{os_entropy::OsEntropy, rcgen_authority::RcgenAuthorities, site_folder::SiteFolder};
-use application::{ProvisionError, add_device::add_device, new_site, show::show};
+use application::{ProvisionError, add_device::add_device, inspect::inspect, new_site, show::show};
 use clap::{Parser, Subcommand};
+use obscura_bundle::{MAX_BUNDLE_BYTES, MAX_ROOT_BYTES};
 use obscura_protocol::{identity::PeerName, job::is_model_id};
 use ports::StoreError;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 2 usage or configuration (also: the site exists already), 70 internal.
+Exit codes: 0 done, 2 usage or configuration (also: the site exists already), 5 model refused, 70 internal.
 
 The private key of the site's authority lies in authority/ca.key.pem, readable by its owner only and not \
 encrypted: keep that folder with the technician, never on the box.";
@@ -91,6 +92,15 @@ enum Verb {
         #[arg(long)]
         site: PathBuf,
     },
+    /// Verifies a signed model against a root and says what is in it: version, signers, licence, files.
+    #[command(after_help = EXIT_CODES)]
+    Inspect {
+        /// The bundle file.
+        bundle: PathBuf,
+        /// The root document that must vouch for it, such as the site's box/root.bin.
+        #[arg(long)]
+        root: PathBuf,
+    },
 }
 
 /// Why the program stopped.
@@ -100,6 +110,10 @@ enum Failure {
     Provision(#[from] ProvisionError),
     #[error("cannot read the root document {path}: {source}; make one with `obscura-sign root new`")]
     ConfigRootFile { path: PathBuf, source: std::io::Error },
+    #[error("cannot read {path}: {source}")]
+    ConfigFile { path: PathBuf, source: std::io::Error },
+    #[error("{path} has more than {max_bytes} bytes")]
+    ConfigTooLarge { path: PathBuf, max_bytes: usize },
     #[error("cannot write to standard output: {source}")]
     Output { source: std::io::Error },
 }
@@ -118,7 +132,10 @@ impl Failure {
                     | StoreError::DeviceIo { .. },
                 ),
             )
-            | Self::ConfigRootFile { .. } => 2,
+            | Self::ConfigRootFile { .. }
+            | Self::ConfigFile { .. }
+            | Self::ConfigTooLarge { .. } => 2,
+            Self::Provision(ProvisionError::PeerBundle(_)) => 5,
             Self::Provision(_) | Self::Output { .. } => 70,
         }
     }
@@ -189,7 +206,28 @@ fn run(verb: Verb) -> Result<String, Failure> {
             ))
         }
         Verb::Show { site } => Ok(show(&SiteFolder::new(&site))?.to_text()),
+        Verb::Inspect { bundle, root } => Ok(inspect(
+            &read(&bundle, MAX_BUNDLE_BYTES)?,
+            &read(&root, MAX_ROOT_BYTES)?,
+        )?),
     }
+}
+
+/// The bytes of a file, of which no more than `max_bytes` are ever in memory.
+fn read(path: &Path, max_bytes: usize) -> Result<Vec<u8>, Failure> {
+    let failed = |source| Failure::ConfigFile {
+        path: path.to_owned(),
+        source,
+    };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > max_bytes {
+        let path = path.to_owned();
+        return Err(Failure::ConfigTooLarge { path, max_bytes });
+    }
+    Ok(bytes)
 }
 
 fn next_steps(dir: &Path, device: &PeerName) -> String {

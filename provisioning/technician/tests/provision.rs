@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
-use obscura_bundle::Root;
+use obscura_bundle::{Bundle, Meta, Root, manifest::SCHEME_TFHE_1};
 use obscura_protocol::identity::Identity;
 use zeroize::Zeroizing;
 
@@ -249,4 +249,58 @@ fn adding_a_device_to_something_else_says_what_is_missing() {
     let output = bench.provision(&["add-device", "--site", "nowhere", "--name", "device-2"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("authority/site.toml"), "{}", said(&output));
+}
+
+/// A signed bundle of nothing but a contract: that of a stand-in, in format 3 with this licence.
+fn bundle(key: [u8; 32], non_commercial: bool) -> Vec<u8> {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../models/shipped/stand-in/derm-tiny/payload/contract.json");
+    let contract = fs::read_to_string(shipped).unwrap();
+    let licence = format!(
+        r#""format": 3, "licence": {{"name": "CC BY-NC 4.0", "text": "Images of a clinic.", "non_commercial": {non_commercial}}}"#
+    );
+    let contract = contract.replacen(r#""format": 2"#, &licence, 1).replacen(
+        r#""aggregate": "max""#,
+        r#""kind": "max""#,
+        1,
+    );
+    let meta = Meta {
+        model_id: "derm-tiny".to_owned(),
+        version: "0.1.0".to_owned(),
+        security_counter: 4,
+        scheme: SCHEME_TFHE_1.to_owned(),
+        min_protocol: 1,
+    };
+    let files = [("contract.json".to_owned(), contract.into_bytes())].into();
+    let unsigned = Bundle::build(&meta, files).unwrap();
+    unsigned.sign(&[Identity::from_seed(&Zeroizing::new(key))])
+}
+
+#[test]
+fn inspect_shows_the_licence_of_a_model_the_root_vouches_for_and_nothing_of_another() {
+    let bench = Bench::new();
+    let inspect = |bytes: &[u8]| {
+        fs::write(bench.temp.path().join("model.obb"), bytes).unwrap();
+        bench.provision(&["inspect", "model.obb", "--root", "root.bin"])
+    };
+    let shown = inspect(&bundle([7; 32], true));
+    assert!(shown.status.success(), "{}", said(&shown));
+    for part in [
+        "model          derm-tiny 0.1.0\n",
+        "counter        4\n",
+        "licence        CC BY-NC 4.0: not for commercial use\n               Images of a clinic.\n",
+        "(verified)\n",
+    ] {
+        assert!(said(&shown).contains(part), "{part} in {}", said(&shown));
+    }
+    let free = said(&inspect(&bundle([7; 32], false)));
+    assert!(free.contains("licence        CC BY-NC 4.0\n"), "{free}");
+    let foreign = inspect(&bundle([8; 32], true));
+    assert_eq!(foreign.status.code(), Some(5));
+    assert!(foreign.stdout.is_empty() && said(&foreign).contains("the model is refused"));
+    let nothing = bench.provision(&["inspect", "nothing.obb", "--root", "root.bin"]);
+    assert_eq!(nothing.status.code(), Some(2));
+    let large = bench.provision(&["inspect", "model.obb", "--root", "model.obb"]);
+    assert_eq!(large.status.code(), Some(2), "{}", said(&large));
+    assert!(said(&large).contains("more than 1024 bytes"), "{}", said(&large));
 }

@@ -28,9 +28,19 @@ fn image(contract: &ImageContract, bounds: &[(i64, i64)]) {
             .quantise(&vec![level; contract.pixel_bytes()])
             .expect("as many levels as the contract asks for");
         assert!(patches.iter().all(|inputs| within(inputs, bounds)));
-        let outputs = vec![vec![i64::from(level); contract.classes().len()]; patches.len()];
-        let scores = contract.scores(&outputs).expect("one output per class");
+        let outputs = vec![vec![i64::from(level) << 20; contract.output_len()]; patches.len()];
+        let scores = contract
+            .scores(&outputs)
+            .expect("as many outputs as the contract asks for");
         assert!(scores.class < contract.classes().len());
+        if contract.has_head() {
+            let sum: f64 = scores.probabilities.iter().sum();
+            assert!((sum - 1.0).abs() < 1e-6, "bounded numbers give probabilities");
+            let map = contract
+                .map(&outputs)
+                .expect("as many outputs as the contract asks for");
+            assert!(map.patches.iter().all(|place| place.weight.is_finite()));
+        }
         assert!(contract.scores(&outputs[1..]).is_err() && contract.quantise(&[]).is_err());
     }
 }

@@ -4,7 +4,7 @@
 //! outputs in exports would help whoever holds the evaluation keys.
 
 use obscura_local::agent::{
-    Comparison, ContractView, FieldTakes, Outcome, Reading, ReadsView, ScanOutcome, VaultStatus,
+    Comparison, ContractView, FieldTakes, Outcome, Reading, ReadsView, ScanOutcome, ScanReading, VaultStatus,
 };
 use obscura_protocol::job::Receipt;
 use serde_json::{Map, Value, json};
@@ -150,11 +150,24 @@ fn scan(outcome: &ScanOutcome) -> Map<String, Value> {
         "patch_rows": reading.rows,
         "patch_class": patches.clone().map(|(class, _)| name(*class)).collect::<Vec<_>>(),
         "patch_class_percent": patches.map(|(_, share)| permille(*share)).collect::<Vec<_>>(),
+        "patch_weight_percent": weights(reading),
+        "notes": reading.notes.iter().map(|note| json!({
+            "class": name(note.class),
+            "from_percent": permille(note.permille),
+            "text": note.text,
+        })).collect::<Vec<_>>(),
         "warning": outcome.warning,
+        "licence": outcome.licence,
         "receipts": outcome.items,
     }));
     fields.extend(signed(&outcome.receipt));
     fields
+}
+
+/// What each patch counts; nothing where all count the same.
+fn weights(reading: &ScanReading) -> Option<Vec<f64>> {
+    let weights = reading.weights.iter().map(|weight| permille(*weight));
+    (!reading.weights.is_empty()).then(|| weights.collect())
 }
 
 /// The same image in the clear, for demonstrations and tests.
@@ -228,6 +241,11 @@ pub(crate) fn fields(contract: &ContractView) -> Value {
         "intended_use": contract.intended_use,
         "not_for": contract.not_for,
         "warning": contract.warning,
+        "licence": contract.licence.as_ref().map(|licence| json!({
+            "line": licence.line,
+            "text": licence.text,
+            "non_commercial": licence.non_commercial,
+        })),
         "fields": fields.iter().map(field).collect::<Vec<_>>(),
         "image": image,
     })
@@ -262,4 +280,24 @@ pub(crate) fn status(status: &VaultStatus) -> Value {
         "eval_key_bytes": status.keys.map(|keys| keys.len_bytes),
         "open_jobs": status.open_jobs.len(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::text::scan::tests::outcome;
+
+    #[test]
+    fn an_image_says_notes_weights_and_licence_or_nothing_of_them() {
+        let mut outcome = outcome();
+        let full = scan(&outcome);
+        assert_eq!(full["patch_weight_percent"], json!([65.0, 5.0, 12.5, 17.5]));
+        let note = json!({"class": "mel", "from_percent": 12.0, "text": "Melanoma is possible."});
+        assert_eq!(full["notes"], json!([note]));
+        assert_eq!(full["licence"], "CC BY-NC 4.0: not for commercial use");
+        (outcome.reading.weights, outcome.reading.notes, outcome.licence) = (Vec::new(), Vec::new(), None);
+        let plain = scan(&outcome);
+        assert!(plain["patch_weight_percent"].is_null() && plain["licence"].is_null());
+        assert_eq!(plain["notes"], json!([]));
+    }
 }

@@ -98,6 +98,10 @@ fn drawing(pixels: &Pixels, outcome: &ScanOutcome) -> Drawing {
         "Read encrypted by {}, model {} with counter {}, {} receipts checked; job {:.8}.",
         receipt.box_name, receipt.model_id, receipt.security_counter, outcome.items, receipt.job
     );
+    let mut notes = vec![reading.text.clone()];
+    notes.extend(reading.notes.iter().map(|note| note.text.clone()));
+    notes.extend([outcome.warning.clone(), signed]);
+    notes.extend(outcome.licence.clone());
     Drawing {
         title,
         side: u32::try_from((pixels.0.len() / 3).isqrt()).unwrap_or(u32::MAX),
@@ -105,7 +109,7 @@ fn drawing(pixels: &Pixels, outcome: &ScanOutcome) -> Drawing {
         rows: reading.rows,
         map: reading.map.clone(),
         classes: reading.classes.clone(),
-        notes: vec![reading.text.clone(), outcome.warning.clone(), signed],
+        notes,
     }
 }
 

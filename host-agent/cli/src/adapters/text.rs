@@ -9,10 +9,12 @@ use std::{
     time::Duration,
 };
 
-use obscura_local::agent::{
-    Comparison, ContractView, FieldTakes, Outcome, Reading, ReadsView, ScanOutcome, ScanReading, VaultStatus,
-};
+use obscura_local::agent::{ContractView, FieldTakes, Outcome, Reading, ReadsView, VaultStatus};
 use obscura_protocol::job::FloorKind;
+
+pub(crate) mod scan;
+
+pub(crate) use scan::permille;
 
 use super::input::takes;
 use crate::{
@@ -102,87 +104,8 @@ pub(crate) fn job(report: &JobReport) -> String {
         Fate::Open => format!("\n{}\n  no result yet\n", report.name),
         Fate::Failed { reason, .. } => format!("\n{}\n  NO RESULT     {reason}\n", report.name),
         Fate::Shown(Shown::Record(outcome, reference)) => record(&report.name, outcome, reference.as_ref()),
-        Fate::Shown(Shown::Scan(outcome, comparison)) => scan(report, outcome, comparison.as_deref()),
+        Fate::Shown(Shown::Scan(outcome, comparison)) => scan::scan(report, outcome, comparison.as_deref()),
     }
-}
-
-/// Thousandths as a percentage.
-pub(crate) fn permille(permille: u16) -> f64 {
-    f64::from(permille) / 10.0
-}
-
-fn scan(report: &JobReport, outcome: &ScanOutcome, comparison: Option<&Comparison>) -> String {
-    let reading = &outcome.reading;
-    let mut text = format!("\n{}\n", report.name);
-    if let Some(found) = reading.classes.get(reading.class as usize) {
-        text += &format!(
-            "  finding       {} ({}), {:.1} %\n                {}\n",
-            found.label,
-            found.name,
-            permille(found.permille),
-            reading.text
-        );
-    }
-    let mut classes: Vec<_> = reading.classes.iter().collect();
-    classes.sort_by_key(|class| std::cmp::Reverse(class.permille));
-    let classes = classes
-        .iter()
-        .map(|class| format!("{} {:.1} %", class.name, permille(class.permille)));
-    text += &format!("  classes       {}\n", classes.collect::<Vec<_>>().join(", "));
-    text += &map(reading);
-    if let Some(path) = &report.picture {
-        text += &format!("  picture       {}\n", path.display());
-    }
-    if let Some(comparison) = comparison {
-        let same = if comparison.same_class {
-            "same finding"
-        } else {
-            "OTHER FINDING"
-        };
-        text += &format!(
-            "  in the clear  {same}; outputs differ by {:.2} of the predicted deviation, at most {:.1}  (computed on this device, not by the box)\n",
-            comparison.rms_deviations, comparison.max_deviations
-        );
-    }
-    let receipt = &outcome.receipt;
-    text += &format!(
-        "  receipts      {} signed by {} for job {:.8}: {} {:.8}, counter {}, floor {}, keys {:.8}\n  \
-         warning       {}\n",
-        outcome.items,
-        receipt.box_name,
-        receipt.job,
-        receipt.model_id,
-        receipt.model_hash,
-        receipt.security_counter,
-        floor(receipt.floor),
-        receipt.key_fingerprint,
-        outcome.warning,
-    );
-    text
-}
-
-/// The most probable class of every patch, as the patches lie in the image.
-fn map(reading: &ScanReading) -> String {
-    let name = |class: u32| {
-        reading
-            .classes
-            .get(class as usize)
-            .map_or("?", |class| &class.name)
-    };
-    let width = reading
-        .classes
-        .iter()
-        .map(|class| class.name.len())
-        .max()
-        .unwrap_or(1);
-    let rows = reading.map.chunks((reading.rows as usize).max(1));
-    let lines = rows.enumerate().map(|(number, row)| {
-        let label = if number == 0 { "patches" } else { "" };
-        let names = row.iter().map(|(class, _)| format!("{:width$}", name(*class)));
-        let line = format!("  {label:<13} {}", names.collect::<Vec<_>>().join(" "));
-        line.trim_end().to_owned() + "\n"
-    });
-    lines.collect()
 }
 
 fn record(name: &str, outcome: &Outcome, reference: Option<&Reading>) -> String {
@@ -274,6 +197,9 @@ pub(crate) fn fields(contract: &ContractView) -> String {
         "{} ({})\n\n{}\n{}\n",
         contract.title, contract.model_id, contract.intended_use, contract.not_for
     );
+    if let Some(licence) = &contract.licence {
+        text += &format!("Licence of its data: {}. {}\n", licence.line, licence.text);
+    }
     let fields = match &contract.reads {
         ReadsView::Record(fields) => fields,
         ReadsView::Image(view) => {
@@ -357,7 +283,30 @@ pub(crate) fn status(status: &VaultStatus, places: &Places) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::wrap_at;
+    use obscura_local::agent::{ContractView, LicenceView, ReadsView};
+
+    use super::{fields, wrap_at};
+
+    #[test]
+    fn the_contract_is_shown_with_the_licence_of_its_data() {
+        let mut contract = ContractView {
+            model_id: "m".into(),
+            title: "t".into(),
+            intended_use: "i".into(),
+            not_for: "n".into(),
+            warning: "w".into(),
+            licence: Some(LicenceView {
+                line: "CC BY-NC 4.0: not for commercial use".into(),
+                text: "Images of a clinic.".into(),
+                non_commercial: true,
+            }),
+            reads: ReadsView::Record(Vec::new()),
+        };
+        let line = "Licence of its data: CC BY-NC 4.0: not for commercial use. Images of a clinic.\n";
+        assert!(fields(&contract).contains(line), "{}", fields(&contract));
+        contract.licence = None;
+        assert!(!fields(&contract).contains("Licence"));
+    }
 
     #[test]
     fn long_lines_break_between_words_and_go_on_in_their_column() {

@@ -7,11 +7,14 @@ mod image;
 mod record;
 
 use image::TfheImages;
-use obscura_bundle::{Bundle, BundleError, Contract, Reads, Root, Verified, file_name, verify};
+use obscura_bundle::{
+    Bundle, BundleError, Contract, Golden, GoldenError, GoldenMismatch, Reads, Root, Verified, file_name,
+    verify,
+};
 use obscura_circuit::{Circuit, CircuitError, Output};
 use obscura_fhe_client::{ClientError, SecretKeys};
 use obscura_fhe_core::{ParameterError, ParameterSet, Plan, PlanError};
-use obscura_local::agent::{ContractView, ReadsView};
+use obscura_local::agent::{ContractView, LicenceView, ReadsView};
 use obscura_protocol::identity::Digest;
 use record::TfheRecords;
 
@@ -33,6 +36,12 @@ pub enum ModelError {
     /// Circuit and parameters together.
     #[error("the bundle's circuit does not fit its parameters")]
     Plan(#[from] PlanError),
+    /// The golden vectors cannot be read.
+    #[error("the bundle's golden vectors cannot be used")]
+    Golden(#[from] GoldenError),
+    /// A golden vector does not come out on this machine.
+    #[error("the bundle or this machine computes wrongly")]
+    GoldenMismatch(#[from] GoldenMismatch),
     /// Parts of the bundle contradict each other.
     #[error("the bundle contradicts itself: {what}")]
     Contradiction {
@@ -46,6 +55,7 @@ pub enum ModelError {
 pub struct TfheModel {
     facts: ModelFacts,
     contract: Contract,
+    golden: Golden,
     kind: Kind,
 }
 
@@ -64,7 +74,8 @@ struct Cryptography {
 }
 
 impl TfheModel {
-    /// Verifies `bytes` against `root` and takes the model out.
+    /// Verifies `bytes` against `root` and takes the model out. Golden images are computed at once, golden records
+    /// and patches, which take longer, before keys are made.
     ///
     /// # Errors
     /// [`ModelError`].
@@ -103,15 +114,37 @@ impl TfheModel {
             parameters,
             plan,
         };
-        let kind = match contract.reads() {
-            Reads::Record(record) => Kind::Record(TfheRecords::new(record, cryptography)?),
-            Reads::Image(image) => Kind::Image(TfheImages::new(image, cryptography)?),
+        let golden = Golden::from_json(bundle.required_file(file_name::GOLDEN)?)?;
+        let kind = match (contract.reads(), &golden) {
+            (Reads::Record(record), Golden::Records(_)) => {
+                Kind::Record(TfheRecords::new(record, cryptography)?)
+            }
+            (Reads::Image(image), Golden::Images { scans, .. }) => {
+                let images = TfheImages::new(image, cryptography)?;
+                images.check_scans(scans)?;
+                Kind::Image(images)
+            }
+            _ => {
+                return Err(contradiction(
+                    "the golden vectors are not what the contract reads",
+                ));
+            }
         };
         Ok(Self {
             facts,
             contract,
+            golden,
             kind,
         })
+    }
+
+    fn check_golden(&self) -> Result<(), ModelFailure> {
+        match (&self.kind, &self.golden) {
+            (Kind::Record(records), Golden::Records(vectors)) => records.check_vectors(vectors),
+            (Kind::Image(images), Golden::Images { patches, .. }) => images.check_patches(patches),
+            // `from_bundle` takes no other pair.
+            _ => Ok(()),
+        }
     }
 
     fn cryptography(&self) -> &Cryptography {
@@ -151,6 +184,11 @@ impl Model for TfheModel {
             intended_use: contract.intended_use().to_owned(),
             not_for: contract.not_for().to_owned(),
             warning: contract.warning().to_owned(),
+            licence: contract.licence().map(|licence| LicenceView {
+                line: licence.line(),
+                text: licence.text().to_owned(),
+                non_commercial: licence.non_commercial(),
+            }),
             reads: match &self.kind {
                 Kind::Record(records) => ReadsView::Record(records.view()),
                 Kind::Image(images) => ReadsView::Image(images.view()),
@@ -166,6 +204,7 @@ impl Model for TfheModel {
     }
 
     fn generate(&self, progress: &mut dyn FnMut(u32, u32)) -> Result<NewKeys, ModelFailure> {
+        self.check_golden()?;
         let failed = |error: ClientError| failure("making keys", error);
         let keys = SecretKeys::generate(&self.cryptography().parameters).map_err(failed)?;
         Ok(NewKeys {

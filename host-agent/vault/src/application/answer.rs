@@ -108,10 +108,13 @@ impl Vault {
             return Err(VaultError::OtherModel(job));
         }
         let outputs = Zeroizing::new(outputs);
+        let contract = self.ports.model.contract();
+        let licence = contract.licence.filter(|licence| licence.non_commercial);
         Ok(ScanOutcome {
             label: known.label.clone(),
             reading: self.images()?.reading(&outputs)?,
-            warning: self.ports.model.contract().warning,
+            warning: contract.warning,
+            licence: licence.map(|licence| licence.line),
             items: u32::try_from(known.items.len()).unwrap_or(u32::MAX),
             receipt: receipt.clone(),
         })

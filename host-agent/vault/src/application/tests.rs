@@ -145,6 +145,7 @@ impl Model for PlainModel {
             intended_use: String::new(),
             not_for: String::new(),
             warning: "not a medical device".into(),
+            licence: None,
             reads: ReadsView::Record(Vec::new()),
         }
     }

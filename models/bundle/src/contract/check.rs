@@ -1,25 +1,16 @@
 //! The rules a contract keeps, so that nothing that reads it has to ask again.
 
-use obscura_protocol::job::{MAX_ITEMS, MAX_MODEL_ID_BYTES};
+use obscura_protocol::job::MAX_MODEL_ID_BYTES;
 
-use super::{
-    Channel, Class, Contract, ContractError, Field, ImageContract, Kind, Reads, RecordContract,
-    quantise::quantise_value,
-};
+use super::{Contract, ContractError, Field, Kind, Licence, Reads, RecordContract, quantise::quantise_value};
 
 const MAX_FIELDS: usize = 256;
 const MAX_CODES: usize = 64;
 const MAX_INPUTS_PER_FIELD: usize = 64;
 const MAX_NAME_BYTES: usize = 64;
-const MAX_LABEL_BYTES: usize = 128;
-const MAX_TEXT_BYTES: usize = 4096;
+pub(super) const MAX_LABEL_BYTES: usize = 128;
+pub(super) const MAX_TEXT_BYTES: usize = 4096;
 const MAX_SCALE_BITS: u32 = 24;
-const MAX_SIDE: u32 = 2048;
-/// The pixels of a crop are less than a megabyte, which the agent's processes hand on in one piece.
-const MAX_CROP: u32 = 576;
-const MAX_CLASSES: usize = 64;
-/// Largest integer a colour level may become.
-const MAX_LEVEL: i64 = 1 << 20;
 /// Every quantised value stays an exact integer in f64 and far from overflow in sums.
 pub(super) const MAX_QUANTISED: i64 = 1 << 40;
 
@@ -31,10 +22,21 @@ impl Contract {
             "model_id has 1 to 64 bytes",
         )?;
         texts([&self.title, &self.intended_use, &self.not_for, &self.warning])?;
+        self.licence.as_ref().map_or(Ok(()), Licence::check)?;
         match &self.reads {
             Reads::Record(record) => record.check(),
             Reads::Image(image) => image.check(),
         }
+    }
+}
+
+impl Licence {
+    fn check(&self) -> Result<(), ContractError> {
+        texts([&self.text])?;
+        rule(
+            !self.name.is_empty() && is_text(&self.name, MAX_LABEL_BYTES),
+            "the licence's name has 1 to 128 bytes and no control characters",
+        )
     }
 }
 
@@ -65,79 +67,6 @@ impl RecordContract {
                 .map_err(|rule| part("field", number, rule))?;
         }
         Ok(())
-    }
-}
-
-impl ImageContract {
-    fn check(&self) -> Result<(), ContractError> {
-        rule(
-            (1..=MAX_SIDE).contains(&self.side),
-            "the image is resized to 1 to 2048 pixels",
-        )?;
-        rule(
-            (1..=self.side.min(MAX_CROP)).contains(&self.crop),
-            "the crop lies within the resized image and has at most 576 pixels a side",
-        )?;
-        rule(
-            (1..=self.crop).contains(&self.patch) && self.crop.is_multiple_of(self.patch),
-            "patches tile the crop",
-        )?;
-        rule(
-            self.patches() <= MAX_ITEMS,
-            "an image has no more patches than a job has items",
-        )?;
-        rule(
-            is_positive(self.scale) && is_positive(self.logit_per_integer) && is_positive(self.temperature),
-            "scale, logit_per_integer and temperature are positive",
-        )?;
-        rule(is_name(&self.output), "output is [a-z][a-z0-9_]{0,63}")?;
-        let names: Vec<&str> = self.channels.iter().map(|channel| &*channel.name).collect();
-        rule(names == ["red", "green", "blue"], "channels are red, green, blue")?;
-        for (number, channel) in self.channels.iter().enumerate() {
-            let checked = channel.check().and_then(|()| {
-                let ends = [0, u8::MAX].map(|level| self.integer(channel, level).abs());
-                held(
-                    ends.iter().all(|end| *end <= MAX_LEVEL),
-                    "integers stay within 2^20",
-                )
-            });
-            checked.map_err(|rule| part("channel", number, rule))?;
-        }
-        rule(
-            (2..=MAX_CLASSES).contains(&self.classes.len()),
-            "there are 2 to 64 classes",
-        )?;
-        for (number, class) in self.classes.iter().enumerate() {
-            class
-                .check(&self.classes[..number])
-                .map_err(|rule| part("class", number, rule))?;
-        }
-        Ok(())
-    }
-}
-
-impl Channel {
-    fn check(&self) -> Result<(), &'static str> {
-        held((0.0..=1.0).contains(&self.mean), "mean is 0 to 1")?;
-        held(is_positive(self.deviation), "deviation is positive")
-    }
-}
-
-impl Class {
-    fn check(&self, earlier: &[Self]) -> Result<(), &'static str> {
-        held(is_name(&self.name), "name is [a-z][a-z0-9_]{0,63}")?;
-        held(
-            !self.label.is_empty() && is_text(&self.label, MAX_LABEL_BYTES),
-            "label has 1 to 128 bytes and no control characters",
-        )?;
-        held(
-            !self.text.is_empty() && is_text(&self.text, MAX_TEXT_BYTES),
-            "text has 1 to 4096 bytes and no control characters",
-        )?;
-        held(
-            earlier.iter().all(|other| other.name != self.name),
-            "names are unique",
-        )
     }
 }
 
@@ -246,15 +175,15 @@ fn texts<const N: usize>(texts: [&String; N]) -> Result<(), ContractError> {
     )
 }
 
-fn part(part: &'static str, number: usize, rule: &'static str) -> ContractError {
+pub(super) fn part(part: &'static str, number: usize, rule: &'static str) -> ContractError {
     ContractError::PeerPart { part, number, rule }
 }
 
-fn is_positive(number: f64) -> bool {
+pub(super) fn is_positive(number: f64) -> bool {
     number.is_finite() && number > 0.0
 }
 
-fn rule(holds: bool, rule: &'static str) -> Result<(), ContractError> {
+pub(super) fn rule(holds: bool, rule: &'static str) -> Result<(), ContractError> {
     if holds {
         Ok(())
     } else {
@@ -262,11 +191,11 @@ fn rule(holds: bool, rule: &'static str) -> Result<(), ContractError> {
     }
 }
 
-fn held(holds: bool, rule: &'static str) -> Result<(), &'static str> {
+pub(super) fn held(holds: bool, rule: &'static str) -> Result<(), &'static str> {
     if holds { Ok(()) } else { Err(rule) }
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     text.len() <= MAX_NAME_BYTES
         && text
             .bytes()
@@ -278,7 +207,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Texts are printed on terminals: no escape sequences.
-fn is_text(text: &str, max_bytes: usize) -> bool {
+pub(super) fn is_text(text: &str, max_bytes: usize) -> bool {
     text.len() <= max_bytes && !text.chars().any(char::is_control)
 }
 
@@ -327,8 +256,8 @@ mod tests {
         assert!(refused(|c| c["outputs"]["score"]["scale"] = json!(0)).contains("scales"));
         assert!(refused(|c| c["model_id"] = json!("")).contains("model_id"));
         assert_eq!(
-            refused(|c| c["format"] = json!(3)),
-            "contract has format 3, this program reads formats 1 and 2"
+            refused(|c| c["format"] = json!(4)),
+            "contract has format 4, this program reads formats 1 to 3"
         );
     }
 
@@ -349,52 +278,6 @@ mod tests {
             let text = text.replacen("\"max\":80", &format!("\"max\":{bad}"), 1);
             assert!(Contract::from_json(text.as_bytes()).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn every_rule_of_an_image_contract_is_checked() {
-        let refused = |alter: &dyn Fn(&mut Value)| {
-            let mut contract = super::super::image::tests::small_json();
-            alter(&mut contract);
-            Contract::from_json(contract.to_string().as_bytes())
-                .unwrap_err()
-                .to_string()
-        };
-        let image = |key: &str, value: Value| refused(&|c| c["image"][key] = value.clone());
-        let channel = |key: &str, value: Value| refused(&|c| c["image"]["channels"][1][key] = value.clone());
-        let class = |key: &str, value: Value| refused(&|c| c["classes"][1][key] = value.clone());
-        let score = |key: &str, value: Value| refused(&|c| c["scores"][key] = value.clone());
-        let form = "contract is not of the expected JSON form";
-        assert!(image("crop", json!(7)).contains("the crop lies within"));
-        assert!(image("crop", json!(0)).contains("the crop lies within"));
-        assert!(image("patch", json!(3)).contains("patches tile the crop"));
-        assert!(image("patch", json!(0)).contains("patches tile the crop"));
-        assert!(image("scale", json!(0)).contains("positive"));
-        assert!(image("scale", json!(1e9)).contains("within 2^20"));
-        assert!(image("resize", json!({"side": 4096, "filter": "lanczos3"})).contains("2048"));
-        assert_eq!(image("resize", json!({"side": 6, "filter": "nearest"})), form);
-        assert!(
-            refused(&|c| {
-                c["image"]["resize"]["side"] = json!(576);
-                c["image"]["crop"] = json!(576);
-                c["image"]["patch"] = json!(6);
-            })
-            .contains("no more patches")
-        );
-        assert!(image("channels", json!([])).contains("red, green, blue"));
-        assert!(channel("name", json!("red")).contains("red, green, blue"));
-        assert!(channel("mean", json!(1.5)).starts_with("contract channel 1 is not acceptable: mean"));
-        assert!(channel("deviation", json!(-1)).contains("deviation"));
-        assert!(
-            class("name", json!("a")).starts_with("contract class 1 is not acceptable: names are unique")
-        );
-        assert!(class("label", json!("\u{1b}")).contains("label has"));
-        assert!(class("text", json!("")).contains("text has"));
-        assert!(refused(&|c| c["classes"] = json!([c["classes"][0]])).contains("2 to 64 classes"));
-        assert!(score("temperature", json!(0)).contains("positive"));
-        assert!(score("output", json!("")).contains("output is"));
-        assert_eq!(score("aggregate", json!("mean")), form);
-        assert_eq!(refused(&|c| c["fields"] = json!([])), form);
     }
 
     #[test]

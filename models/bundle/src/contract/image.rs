@@ -1,10 +1,18 @@
 //! Contracts for images: how pixels become the circuit's integers, and what its outputs mean.
 //!
 //! The pixels are those of the central square, resized and cropped as [`ImageContract::side`], filter and
-//! [`ImageContract::crop`] say; whoever decodes files does that. The circuit reads one patch at a time.
+//! [`ImageContract::crop`] say; whoever decodes files does that. The circuit reads one patch at a time; what the
+//! patches mean together is computed in the clear, by `scores` and `head`.
 
-use std::fmt;
+mod check;
+mod head;
+mod json;
+mod scores;
 
+pub(super) use json::{parse_with_head, parse_without_head};
+pub use scores::{Map, Place, Scores};
+
+use head::Head;
 use zeroize::Zeroizing;
 
 /// Colour channels of a pixel.
@@ -13,62 +21,53 @@ const CHANNELS: usize = 3;
 /// What an image is and what the outputs of its patches mean.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageContract {
-    pub(super) side: u32,
-    pub(super) crop: u32,
-    pub(super) patch: u32,
-    pub(super) scale: f64,
+    side: u32,
+    crop: u32,
+    patch: u32,
+    scale: f64,
     /// Invariant: red, green, blue.
-    pub(super) channels: Vec<Channel>,
-    pub(super) classes: Vec<Class>,
-    pub(super) output: String,
-    pub(super) logit_per_integer: f64,
-    pub(super) temperature: f64,
+    channels: Vec<Channel>,
+    classes: Vec<Class>,
+    output: String,
+    /// What one integer of the circuit's output stands for: a part of a logit, or of the head's input.
+    value_per_integer: f64,
+    temperature: f64,
+    aggregate: Aggregate,
+    /// Invariant: at most one for a class.
+    thresholds: Vec<Threshold>,
+}
+
+/// How the patches of an image speak together.
+#[derive(Clone, Debug, PartialEq)]
+enum Aggregate {
+    /// The circuit gives logits; of each class the largest over the patches counts.
+    Max,
+    /// The circuit gives features, which a small network in the clear reads.
+    Head(Head),
+}
+
+/// From this probability of a class on, a result says a text of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Threshold {
+    class: usize,
+    probability: f64,
+    text: String,
 }
 
 /// How the levels of one colour are normalised: `floor(scale * (level / 255 - mean) / deviation + 0.5)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Channel {
-    pub(super) name: String,
-    pub(super) mean: f64,
-    pub(super) deviation: f64,
+    name: String,
+    mean: f64,
+    deviation: f64,
 }
 
 /// One class of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Class {
-    pub(super) name: String,
-    pub(super) label: String,
-    pub(super) text: String,
-}
-
-/// What the patches of one image say together. A diagnosis: never printed by `Debug`.
-#[derive(Clone, PartialEq)]
-pub struct Scores {
-    /// The most probable class, by its place in the contract.
-    pub class: usize,
-    /// One probability per class; they add up to 1.
-    pub probabilities: Vec<f64>,
-}
-
-/// What each patch says alone. A diagnosis: never printed by `Debug`.
-#[derive(Clone, PartialEq)]
-pub struct Map {
-    /// Patches of a row, and rows.
-    pub rows: u32,
-    /// The most probable class of each patch and its probability, row by row.
-    pub patches: Vec<(usize, f64)>,
-}
-
-impl fmt::Debug for Scores {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Scores(..)")
-    }
-}
-
-impl fmt::Debug for Map {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Map({} rows)", self.rows)
-    }
+    name: String,
+    label: String,
+    text: String,
 }
 
 /// The pixels or outputs are not as many as the contract says.
@@ -114,9 +113,27 @@ impl ImageContract {
         &self.classes
     }
 
-    /// The circuit's output that holds one integer per class.
+    /// The circuit's output that holds [`ImageContract::output_len`] integers per patch.
     pub fn output(&self) -> &str {
         &self.output
+    }
+
+    /// Integers of that output: one per class, or as many as the clear head reads.
+    pub fn output_len(&self) -> usize {
+        match &self.aggregate {
+            Aggregate::Max => self.classes.len(),
+            Aggregate::Head(head) => head.inputs(),
+        }
+    }
+
+    /// Whether a clear head reads the outputs, instead of the largest of each class.
+    pub fn has_head(&self) -> bool {
+        matches!(self.aggregate, Aggregate::Head(_))
+    }
+
+    /// From which probabilities on results say more.
+    pub fn thresholds(&self) -> &[Threshold] {
+        &self.thresholds
     }
 
     /// Integers the circuit takes: `[3, patch, patch]`.
@@ -144,7 +161,7 @@ impl ImageContract {
         clippy::cast_possible_truncation,
         reason = "the contract's check keeps it within 2^20"
     )]
-    pub(super) fn integer(&self, channel: &Channel, level: u8) -> i64 {
+    fn integer(&self, channel: &Channel, level: u8) -> i64 {
         let level = f64::from(level) / 255.0;
         (self.scale * (level - channel.mean) / channel.deviation + 0.5).floor() as i64
     }
@@ -183,76 +200,6 @@ impl ImageContract {
         };
         Ok((0..self.patches() as usize).map(cut).collect())
     }
-
-    /// What the patches say together: the largest output of each class over all patches, as probabilities.
-    ///
-    /// Shape: `patches` is `[patches][classes]`.
-    ///
-    /// # Errors
-    /// [`WrongCount`].
-    pub fn scores(&self, patches: &[Vec<i64>]) -> Result<Scores, WrongCount> {
-        self.check_outputs(patches)?;
-        let largest: Vec<i64> = (0..self.classes.len())
-            .map(|class| patches.iter().map(|outputs| outputs[class]).max().unwrap_or(0))
-            .collect();
-        let probabilities = self.probabilities(&largest);
-        Ok(Scores {
-            class: largest_at(&largest),
-            probabilities,
-        })
-    }
-
-    /// What each patch says alone.
-    ///
-    /// # Errors
-    /// [`WrongCount`].
-    pub fn map(&self, patches: &[Vec<i64>]) -> Result<Map, WrongCount> {
-        self.check_outputs(patches)?;
-        let alone = |outputs: &Vec<i64>| {
-            let class = largest_at(outputs);
-            (class, self.probabilities(outputs)[class])
-        };
-        Ok(Map {
-            rows: self.rows(),
-            patches: patches.iter().map(alone).collect(),
-        })
-    }
-
-    fn check_outputs(&self, patches: &[Vec<i64>]) -> Result<(), WrongCount> {
-        let counts = std::iter::once(("the image's answer", patches.len(), self.patches() as usize)).chain(
-            patches
-                .iter()
-                .map(|outputs| ("a patch's answer", outputs.len(), self.classes.len())),
-        );
-        for (what, got, needed) in counts {
-            if got != needed {
-                return Err(WrongCount { what, got, needed });
-            }
-        }
-        Ok(())
-    }
-
-    /// Softmax of the calibrated logits.
-    fn probabilities(&self, outputs: &[i64]) -> Vec<f64> {
-        let largest = outputs.iter().copied().max().unwrap_or(0);
-        let unit = self.logit_per_integer / self.temperature;
-        #[expect(clippy::cast_precision_loss, reason = "outputs have far fewer than 53 bits")]
-        let below = |output: &i64| ((output - largest) as f64 * unit).exp();
-        let shares: Vec<f64> = outputs.iter().map(below).collect();
-        let sum: f64 = shares.iter().sum();
-        shares.into_iter().map(|share| share / sum).collect()
-    }
-}
-
-/// Place of the first largest number.
-fn largest_at(numbers: &[i64]) -> usize {
-    let mut best = 0;
-    for (at, number) in numbers.iter().enumerate() {
-        if *number > numbers[best] {
-            best = at;
-        }
-    }
-    best
 }
 
 impl Class {
@@ -272,82 +219,22 @@ impl Class {
     }
 }
 
-#[cfg(test)]
-pub(super) mod tests {
-    use serde_json::{Value, json};
-
-    use super::super::{Contract, ImageContract};
-
-    /// Two rows of two patches of two by two pixels.
-    pub(crate) fn small_json() -> Value {
-        let channel = |name, mean, deviation| json!({"name": name, "mean": mean, "deviation": deviation});
-        let class = |name| json!({"name": name, "label": "L", "text": "T"});
-        json!({
-            "format": 2, "model_id": "small", "title": "t", "intended_use": "i", "not_for": "n", "warning": "w",
-            "image": {
-                "resize": {"side": 6, "filter": "lanczos3"}, "crop": 4, "patch": 2, "scale": 48,
-                "channels": [channel("red", 0.485, 0.229), channel("green", 0.456, 0.224),
-                             channel("blue", 0.406, 0.225)]
-            },
-            "classes": [class("a"), class("b")],
-            "scores": {"output": "logits", "aggregate": "max", "logit_per_integer": 0.5, "temperature": 2.0}
-        })
+impl Threshold {
+    /// The class, by its place in the contract.
+    pub fn class(&self) -> usize {
+        self.class
     }
 
-    fn small() -> ImageContract {
-        let contract = Contract::from_json(small_json().to_string().as_bytes()).unwrap();
-        contract.image().unwrap().clone()
+    /// The smallest probability that counts.
+    pub fn probability(&self) -> f64 {
+        self.probability
     }
 
-    #[test]
-    fn levels_become_the_integers_of_the_exporter() {
-        let contract = small();
-        let of = |channel: usize, level| contract.integer(&contract.channels[channel], level);
-        // `derm_standin.images.level_table()` gives these.
-        assert_eq!([of(0, 0), of(1, 0), of(2, 0)], [-102, -98, -87]);
-        assert_eq!([of(0, 255), of(1, 255), of(2, 255)], [108, 117, 127]);
-        assert_eq!([of(0, 124), of(1, 116), of(2, 104)], [0, 0, 0]);
-        let bounds = contract.input_bounds();
-        assert_eq!(
-            (bounds.len(), bounds[0], bounds[11]),
-            (12, (-102, 108), (-87, 127))
-        );
-    }
-
-    #[test]
-    fn patches_are_cut_row_by_row_channels_first() {
-        let contract = small();
-        // Red tells the place of a pixel, green and blue are dark.
-        let rgb: Vec<u8> = (0..16_u8).flat_map(|at| [at * 16, 0, 0]).collect();
-        let patches = contract.quantise(&rgb).unwrap();
-        let red = |level| contract.integer(&contract.channels[0], level);
-        assert_eq!(patches.len(), 4);
-        assert_eq!(patches[1][..4], [red(32), red(48), red(96), red(112)]);
-        assert_eq!(patches[2][..4], [red(128), red(144), red(192), red(208)]);
-        assert_eq!(patches[3][4..], [-98, -98, -98, -98, -87, -87, -87, -87]);
-        let wrong = contract.quantise(&rgb[1..]).unwrap_err();
-        assert_eq!((wrong.got, wrong.needed), (47, 48));
-    }
-
-    #[test]
-    fn the_largest_output_of_each_class_counts() {
-        let contract = small();
-        let patches = [vec![4, 1], vec![-9, 8], vec![0, 0], vec![2, 2]];
-        let scores = contract.scores(&patches).unwrap();
-        assert_eq!(scores.class, 1);
-        // Outputs 4 and 8, a logit of 0.25 each: softmax of 1 and 2.
-        assert!((scores.probabilities[1] - 1.0 / (1.0 + (-1.0_f64).exp())).abs() < 1e-12);
-        assert!((scores.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-12);
-        let map = contract.map(&patches).unwrap();
-        let classes: Vec<usize> = map.patches.iter().map(|(class, _)| *class).collect();
-        assert_eq!((map.rows, classes), (2, vec![0, 1, 0, 0]));
-        assert!(contract.scores(&patches[1..]).is_err());
-        assert!(
-            contract
-                .map(&[vec![1], vec![1, 2], vec![1, 2], vec![1, 2]])
-                .is_err()
-        );
-        let debug = format!("{scores:?} {map:?}");
-        assert!(!debug.contains("0."), "{debug}");
+    /// What a result then says.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 }
+
+#[cfg(test)]
+mod tests;

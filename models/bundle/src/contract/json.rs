@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use super::{
-    Channel, Class, Code, Contract, ContractError, Field, IMAGE_FORMAT, ImageContract, Input, Kind,
-    RECORD_FORMAT, Reads, RecordContract, fields::Verdict,
+    Code, Contract, ContractError, Field, HEAD_FORMAT, IMAGE_FORMAT, Input, Kind, RECORD_FORMAT, Reads,
+    RecordContract, fields::Verdict, image,
 };
 
 #[derive(Deserialize)]
@@ -103,82 +103,6 @@ struct VerdictJson {
     text: String,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ImageContractJson {
-    #[expect(
-        dead_code,
-        reason = "checked before the rest is read; listed because unknown keys are refused"
-    )]
-    format: u32,
-    model_id: String,
-    title: String,
-    intended_use: String,
-    not_for: String,
-    warning: String,
-    image: ImageJson,
-    classes: Vec<ClassJson>,
-    scores: ScoresJson,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ImageJson {
-    resize: ResizeJson,
-    crop: u32,
-    patch: u32,
-    scale: f64,
-    channels: Vec<ChannelJson>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ResizeJson {
-    side: u32,
-    #[serde(rename = "filter")]
-    _filter: FilterJson,
-}
-
-/// How pixels are resampled: one filter is defined yet.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum FilterJson {
-    Lanczos3,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ChannelJson {
-    name: String,
-    mean: f64,
-    deviation: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClassJson {
-    name: String,
-    label: String,
-    text: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ScoresJson {
-    output: String,
-    #[serde(rename = "aggregate")]
-    _aggregate: AggregateJson,
-    logit_per_integer: f64,
-    temperature: f64,
-}
-
-/// How the patches of an image speak together: one way is defined yet.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum AggregateJson {
-    Max,
-}
-
 /// Reads the format number first, so that a later format is named instead of its new keys.
 pub(super) fn parse(bytes: &[u8]) -> Result<Contract, ContractError> {
     #[derive(Deserialize)]
@@ -188,7 +112,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Contract, ContractError> {
     let FormatJson { format } = serde_json::from_slice(bytes)?;
     match format {
         RECORD_FORMAT => Ok(serde_json::from_slice::<RecordContractJson>(bytes)?.into()),
-        IMAGE_FORMAT => Ok(serde_json::from_slice::<ImageContractJson>(bytes)?.into()),
+        IMAGE_FORMAT => Ok(image::parse_without_head(bytes)?),
+        HEAD_FORMAT => Ok(image::parse_with_head(bytes)?),
         got => Err(ContractError::PeerFormat { got }),
     }
 }
@@ -201,6 +126,7 @@ impl From<RecordContractJson> for Contract {
             intended_use: json.intended_use,
             not_for: json.not_for,
             warning: json.warning,
+            licence: None,
             reads: Reads::Record(RecordContract {
                 scale_bits: json.scale_bits,
                 fields: json.fields.into_iter().map(Field::from).collect(),
@@ -210,50 +136,6 @@ impl From<RecordContractJson> for Contract {
                 positive: json.decision.positive.into(),
                 negative: json.decision.negative.into(),
             }),
-        }
-    }
-}
-
-impl From<ImageContractJson> for Contract {
-    fn from(json: ImageContractJson) -> Self {
-        let image = json.image;
-        Self {
-            model_id: json.model_id,
-            title: json.title,
-            intended_use: json.intended_use,
-            not_for: json.not_for,
-            warning: json.warning,
-            reads: Reads::Image(ImageContract {
-                side: image.resize.side,
-                crop: image.crop,
-                patch: image.patch,
-                scale: image.scale,
-                channels: image.channels.into_iter().map(Channel::from).collect(),
-                classes: json.classes.into_iter().map(Class::from).collect(),
-                output: json.scores.output,
-                logit_per_integer: json.scores.logit_per_integer,
-                temperature: json.scores.temperature,
-            }),
-        }
-    }
-}
-
-impl From<ChannelJson> for Channel {
-    fn from(json: ChannelJson) -> Self {
-        Self {
-            name: json.name,
-            mean: json.mean,
-            deviation: json.deviation,
-        }
-    }
-}
-
-impl From<ClassJson> for Class {
-    fn from(json: ClassJson) -> Self {
-        Self {
-            name: json.name,
-            label: json.label,
-            text: json.text,
         }
     }
 }

@@ -83,6 +83,27 @@ pub struct ScanReading {
     pub rows: u32,
     /// The most probable class of each patch and its probability in thousandths, row by row.
     pub map: Vec<(u32, u16)>,
+    /// What each patch counts in the result, in thousandths; empty when all count the same.
+    pub weights: Vec<u16>,
+    /// What the model says from a probability on, of the classes that reach theirs.
+    pub notes: Vec<ScanNote>,
+}
+
+/// A class that reached the probability from which on the model says more. A diagnosis.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScanNote {
+    /// The class, by its place in [`ScanReading::classes`].
+    pub class: u32,
+    /// The probability from which on, rounded to thousandths.
+    pub permille: u16,
+    /// What the model says.
+    pub text: String,
+}
+
+impl fmt::Debug for ScanNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ScanNote(..)")
+    }
 }
 
 impl fmt::Debug for ScanReading {
@@ -100,6 +121,8 @@ pub struct ScanOutcome {
     pub reading: ScanReading,
     /// The intended-use warning.
     pub warning: String,
+    /// The licence of the model's data in one line, when it forbids commercial use.
+    pub licence: Option<String>,
     /// Items, each with a receipt of its own.
     pub items: u32,
     /// The receipt of the item that was accepted last.

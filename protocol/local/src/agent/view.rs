@@ -15,8 +15,21 @@ pub struct ContractView {
     pub not_for: String,
     /// Shown with every result.
     pub warning: String,
+    /// The licence of the data it was made from; earlier formats state none.
+    pub licence: Option<LicenceView>,
     /// What it reads.
     pub reads: ReadsView,
+}
+
+/// The licence of a model's data, for showing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LicenceView {
+    /// Name and kind of use on one line.
+    pub line: String,
+    /// Whose data they are and what the licence asks for.
+    pub text: String,
+    /// Whether it forbids commercial use.
+    pub non_commercial: bool,
 }
 
 /// What a model reads, for showing.

@@ -3,14 +3,14 @@
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
 use obscura_bundle::{
-    Bundle, MAX_BUNDLE_BYTES, Meta, Root,
+    Bundle, MAX_BUNDLE_BYTES, Meta, Root, describe,
     manifest::{MAX_FILES, SCHEME_TFHE_1},
     verify,
 };
 use obscura_protocol::{MIN_VERSION, identity::Identity};
 use obscura_sealed::{Password, write_public};
 
-use super::{check, inspect};
+use super::check;
 use crate::{
     adapters::{files, keys},
     arguments::BundleArguments,
@@ -33,7 +33,8 @@ pub(crate) fn sign(arguments: &BundleArguments) -> Result<String, SignError> {
     let signed = unsigned.sign(&load_keys(arguments, &root)?);
     let bundle = verify(&signed, &root).map_err(SignError::Bundle)?;
     files::written(&arguments.out, write_public(&arguments.out, bundle.as_bytes()))?;
-    let mut report = inspect::describe(&bundle, &root);
+    let contract = bundle.contract().map_err(SignError::Bundle)?;
+    let mut report = describe(&bundle, &contract, &root);
     // Writing to a String cannot fail.
     let _ = writeln!(report, "title          {}", checked.title);
     let _ = writeln!(report, "security       {:.1} bits", checked.security_bits);

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use obscura_bundle::{
-    Contract, Golden, GoldenPatch, GoldenVector, ImageContract, Reads, RecordContract, file_name,
+    Contract, Golden, GoldenMismatch, GoldenPatch, GoldenVector, ImageContract, Reads, RecordContract,
+    file_name,
 };
 use obscura_circuit::{Circuit, Operation};
 use obscura_fhe_core::{ParameterSet, Plan};
@@ -51,10 +52,17 @@ pub(crate) fn check(files: &BTreeMap<String, Vec<u8>>, model_id: &str) -> Result
                 check_vector(vector, record, &circuit)?;
             }
         }
-        (Reads::Image(image), Golden::Patches(patches)) => {
+        (Reads::Image(image), Golden::Images { patches, scans }) => {
             check_output(image, &circuit)?;
             for patch in patches {
                 check_patch(patch, image, &circuit)?;
+            }
+            for scan in scans {
+                scan.check(image).map_err(SignError::PayloadGoldenResult)?;
+            }
+            // A head that no vector shows would be signed unseen.
+            if image.has_head() && scans.is_empty() {
+                return Err(SignError::PayloadNoScans);
             }
         }
         _ => return Err(SignError::PayloadGoldenKind),
@@ -100,18 +108,18 @@ fn check_inputs(contract: &Contract, circuit: &Circuit) -> Result<(), SignError>
     Ok(())
 }
 
-/// The output the contract names must have one number per class.
+/// The output the contract names must have one number per class, or as many as its clear head reads.
 fn check_output(contract: &ImageContract, circuit: &Circuit) -> Result<(), SignError> {
     let mut outputs = circuit.outputs().iter();
     let output = outputs.find(|output| &*output.name == contract.output());
     let got = output.map_or(0, |output| circuit.shape(output.reads).elements());
-    if got == contract.classes().len() {
+    if got == contract.output_len() {
         return Ok(());
     }
     Err(SignError::PayloadOutput {
         output: contract.output().to_owned(),
         got,
-        classes: contract.classes().len(),
+        needed: contract.output_len(),
     })
 }
 
@@ -120,13 +128,9 @@ fn check_patch(patch: &GoldenPatch, contract: &ImageContract, circuit: &Circuit)
         .evaluate(&patch.inputs)
         .map_err(SignError::PayloadCircuit)?;
     let mut outputs = outputs.iter();
-    if outputs.any(|output| output.name == contract.output() && output.values == patch.outputs) {
-        return Ok(());
-    }
-    Err(SignError::PayloadGoldenResult {
-        vector: patch.name.clone(),
-        part: "outputs",
-    })
+    let output = outputs.find(|output| output.name == contract.output());
+    let values = output.map_or(&[][..], |output| &output.values);
+    patch.check(values).map_err(SignError::PayloadGoldenResult)
 }
 
 fn check_vector(
@@ -134,9 +138,9 @@ fn check_vector(
     contract: &RecordContract,
     circuit: &Circuit,
 ) -> Result<(), SignError> {
-    let wrong = |part| SignError::PayloadGoldenResult {
-        vector: vector.name.clone(),
-        part,
+    let wrong = |part| {
+        let vector = vector.name.clone();
+        SignError::PayloadGoldenResult(GoldenMismatch { vector, part })
     };
     let inputs = contract
         .quantise(&vector.record)

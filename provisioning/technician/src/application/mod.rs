@@ -1,6 +1,7 @@
-//! The use cases: make a site, add a device, show what is there.
+//! The use cases: make a site, add a device, show what is there, look into a signed model.
 
 pub(crate) mod add_device;
+pub(crate) mod inspect;
 pub(crate) mod new_site;
 pub(crate) mod show;
 
@@ -37,6 +38,9 @@ pub(crate) enum ProvisionError {
         /// What is wrong with it.
         source: obscura_bundle::RootError,
     },
+    /// The model is not signed under the root, altered, or not readable.
+    #[error("the model is refused: {0}; do not use it, fetch it again from where it was signed")]
+    PeerBundle(#[from] obscura_bundle::BundleError),
     /// The device is complete already.
     #[error("{name} is on the roster already and has its folder; nothing was changed")]
     MisuseDeviceExists {

@@ -364,6 +364,15 @@ fn payload(corpus: &Corpus) -> Outcome {
     corpus.write("parameters", "shipped", &compact(&parameters)?)?;
     let golden: serde_json::Value = serde_json::from_slice(&read("golden.json")?)?;
     corpus.write("golden", "shipped", golden.to_string().as_bytes())?;
+    let heads = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/heads.json");
+    let heads: serde_json::Value = serde_json::from_slice(&fs::read(heads)?)?;
+    for (name, case) in [("largest", 0), ("every-pool", 5)] {
+        let case = &heads["cases"][case];
+        corpus.write("contract", name, case["contract"].to_string().as_bytes())?;
+        let patch = serde_json::json!({"name": "p", "inputs": [1, 2], "outputs": [-3]});
+        let golden = serde_json::json!({"format": 3, "vectors": [patch], "scans": case["scans"]});
+        corpus.write("golden", name, golden.to_string().as_bytes())?;
+    }
     corpus.write(
         "record",
         "healthy",

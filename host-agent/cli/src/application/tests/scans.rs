@@ -37,6 +37,8 @@ fn reading() -> ScanReading {
         }],
         rows: 1,
         map: vec![(0, 900)],
+        weights: Vec::new(),
+        notes: Vec::new(),
     }
 }
 
@@ -45,6 +47,7 @@ fn scan_outcome(n: u8) -> ScanOutcome {
         label: format!("image {n}"),
         reading: reading(),
         warning: String::new(),
+        licence: None,
         items: PATCHES,
         receipt: outcome(n).receipt,
     }

@@ -1,8 +1,8 @@
-//! A verified model of images: patches in, one output per class and patch out.
+//! A verified model of images: patches in, one output vector per patch out, which the contract reads.
 
-use obscura_bundle::{ImageContract, WrongCount};
+use obscura_bundle::{GoldenPatch, GoldenScan, ImageContract, Map, Scores, Threshold, WrongCount};
 use obscura_circuit::{Circuit, Output};
-use obscura_local::agent::{ClassShare, ImageView, ScanReading};
+use obscura_local::agent::{ClassShare, ImageView, ScanNote, ScanReading};
 use zeroize::Zeroizing;
 
 use super::{Cryptography, ModelError, failure};
@@ -18,12 +18,12 @@ pub(super) struct TfheImages {
 
 impl TfheImages {
     /// # Errors
-    /// [`ModelError::Contradiction`] when the circuit has no such output with one number per class.
+    /// [`ModelError::Contradiction`] when the circuit has no output with as many numbers as the contract reads.
     pub(super) fn new(contract: &ImageContract, cryptography: Cryptography) -> Result<Self, ModelError> {
         let deviation = output(contract, &cryptography.circuit)
             .and_then(|place| cryptography.plan.output_sigma(place))
             .ok_or(ModelError::Contradiction {
-                what: "the circuit has no output with one number per class",
+                what: "the circuit has no output with as many numbers as the contract reads",
             })?;
         Ok(Self {
             contract: contract.clone(),
@@ -49,6 +49,44 @@ impl TfheImages {
         }
     }
 
+    /// Checks what this machine makes of whole images against the golden probabilities.
+    ///
+    /// # Errors
+    /// [`ModelError`], which names the golden vector.
+    pub(super) fn check_scans(&self, scans: &[GoldenScan]) -> Result<(), ModelError> {
+        if self.contract.has_head() && scans.is_empty() {
+            let what = "there is no golden image for the clear head";
+            return Err(ModelError::Contradiction { what });
+        }
+        let mut scans = scans.iter();
+        Ok(scans.try_for_each(|scan| scan.check(&self.contract))?)
+    }
+
+    /// Checks what the circuit gives for the golden patches.
+    ///
+    /// # Errors
+    /// [`ModelFailure`], which names the golden vector.
+    pub(super) fn check_patches(&self, patches: &[GoldenPatch]) -> Result<(), ModelFailure> {
+        let operation = "checking the golden vectors";
+        for patch in patches {
+            let evaluated = self.cryptography.circuit.evaluate(&patch.inputs);
+            let outputs = evaluated.map_err(|error| failure(operation, error))?;
+            let checked = patch.check(&self.outputs_of(operation, outputs)?);
+            checked.map_err(|wrong| failure(operation, ModelError::from(wrong)))?;
+        }
+        Ok(())
+    }
+
+    fn notes(&self, scores: &Scores) -> Vec<ScanNote> {
+        let reached = self.contract.reached(scores);
+        let note = |threshold: &Threshold| ScanNote {
+            class: place(threshold.class()),
+            permille: permille(threshold.probability()),
+            text: threshold.text().to_owned(),
+        };
+        reached.map(note).collect()
+    }
+
     fn outputs_of(&self, operation: &'static str, outputs: Vec<Output>) -> Result<Vec<i64>, ModelFailure> {
         let mut outputs = outputs.into_iter();
         let found = outputs.find(|output| output.name == self.contract.output());
@@ -59,12 +97,12 @@ impl TfheImages {
     }
 }
 
-/// Place of the output the contract names, if it has one number per class.
+/// Place of the output the contract names, if it has as many numbers as the contract reads.
 fn output(contract: &ImageContract, circuit: &Circuit) -> Option<usize> {
     let mut outputs = circuit.outputs().iter();
     let place = outputs.position(|output| &*output.name == contract.output())?;
     let elements = circuit.shape(circuit.outputs().get(place)?.reads).elements();
-    (elements == contract.classes().len()).then_some(place)
+    (elements == contract.output_len()).then_some(place)
 }
 
 /// A probability in thousandths, rounded.
@@ -75,6 +113,16 @@ fn output(contract: &ImageContract, circuit: &Circuit) -> Option<usize> {
 )]
 fn permille(probability: f64) -> u16 {
     (probability * 1000.0).round() as u16
+}
+
+/// What each patch counts, in thousandths, where they count differently.
+fn weights(map: &Map) -> Vec<u16> {
+    let patches = map.patches.iter().filter(|_| map.weighted);
+    patches.map(|patch| permille(patch.weight)).collect()
+}
+
+fn place(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 impl ImageReader for TfheImages {
@@ -105,10 +153,9 @@ impl ImageReader for TfheImages {
         let failed = |error: WrongCount| failure("reading the answers", error);
         let scores = self.contract.scores(outputs).map_err(failed)?;
         let map = self.contract.map(outputs).map_err(failed)?;
-        let class = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
         let classes = self.contract.classes();
         Ok(ScanReading {
-            class: class(scores.class),
+            class: place(scores.class),
             text: classes
                 .get(scores.class)
                 .map(|class| class.text().to_owned())
@@ -126,8 +173,10 @@ impl ImageReader for TfheImages {
             map: map
                 .patches
                 .iter()
-                .map(|(place, probability)| (class(*place), permille(*probability)))
+                .map(|patch| (place(patch.class), permille(patch.probability)))
                 .collect(),
+            weights: weights(&map),
+            notes: self.notes(&scores),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use obscura_bundle::{FieldValue, Kind, RecordContract};
+use obscura_bundle::{FieldValue, GoldenMismatch, GoldenVector, Kind, RecordContract};
 use obscura_circuit::{Circuit, Lut, Operation, Output, OutputKind};
 use obscura_local::agent::{FieldTakes, FieldView, Problem, Reading, Record, Value};
 
@@ -46,6 +46,30 @@ impl TfheRecords {
 
     pub(super) fn view(&self) -> Vec<FieldView> {
         self.contract.fields().iter().map(field_view).collect()
+    }
+
+    /// Checks what contract and circuit make of the golden records.
+    ///
+    /// # Errors
+    /// [`ModelFailure`], which names the golden vector.
+    pub(super) fn check_vectors(&self, vectors: &[GoldenVector]) -> Result<(), ModelFailure> {
+        for vector in vectors {
+            let inputs = self.contract.quantise(&vector.record).ok();
+            let part = match inputs.filter(|inputs| *inputs == vector.inputs) {
+                None => Some("inputs"),
+                Some(inputs) => {
+                    let reading = RecordReader::reference(self, &inputs)?;
+                    let right = (reading.score, reading.probability) == (vector.score, vector.probability);
+                    (!right).then_some("outputs")
+                }
+            };
+            if let Some(part) = part {
+                let vector = vector.name.clone();
+                let wrong = ModelError::from(GoldenMismatch { vector, part });
+                return Err(failure("checking the golden vectors", wrong));
+            }
+        }
+        Ok(())
     }
 
     fn reading(&self, operation: &'static str, outputs: &[Output]) -> Result<Reading, ModelFailure> {

@@ -1,6 +1,6 @@
 //! Images over the same fakes: a patch is one level, its two outputs are the level and 100 minus it.
 
-use obscura_local::agent::{ClassShare, Pixels, ScanOutcome, ScanReading};
+use obscura_local::agent::{ClassShare, LicenceView, Pixels, ScanOutcome, ScanReading};
 
 use super::*;
 use crate::ports::ImageReader;
@@ -12,7 +12,15 @@ impl Model for PlainImages {
         self.0.facts()
     }
     fn contract(&self) -> ContractView {
-        self.0.contract()
+        let licence = Some(LicenceView {
+            line: "not to be sold".into(),
+            text: String::new(),
+            non_commercial: true,
+        });
+        ContractView {
+            licence,
+            ..self.0.contract()
+        }
     }
     fn reader(&self) -> Reader<'_> {
         Reader::Image(self)
@@ -63,6 +71,8 @@ impl ImageReader for PlainImages {
             classes: vec![share(0), share(1)],
             rows: 1,
             map: Vec::new(),
+            weights: Vec::new(),
+            notes: Vec::new(),
         })
     }
     fn deviation(&self) -> f64 {
@@ -128,6 +138,7 @@ fn an_image_has_its_result_when_every_item_has_its_answer_in_any_order() {
         .collect();
     assert_eq!((outcome.reading.class, shares), (1, vec![60, 70]));
     assert_eq!((&*outcome.label, outcome.items), ("mole", 3));
+    assert_eq!(outcome.licence.as_deref(), Some("not to be sold"));
     drop(vault);
     let mut vault = images(&disk);
     vault.open(password("pw"), false).unwrap();

@@ -1,0 +1,16 @@
+//! Looking into a signed model before it goes to a site.
+
+use obscura_bundle::{Root, describe, verify};
+
+use super::ProvisionError;
+
+/// Verifies a bundle against a root and says what is in it, its licence among the rest.
+///
+/// # Errors
+/// [`ProvisionError`]; nothing is said of a bundle the root does not vouch for.
+pub(crate) fn inspect(bundle: &[u8], root: &[u8]) -> Result<String, ProvisionError> {
+    let root = Root::from_bytes(root).map_err(|source| ProvisionError::ConfigRoot { source })?;
+    let verified = verify(bundle, &root)?;
+    let contract = verified.contract()?;
+    Ok(describe(&verified, &contract, &root))
+}
