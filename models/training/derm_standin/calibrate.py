@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from . import images, integer, quantise
+from derm_core import integer, quantise
+
+from . import images
 
 SAMPLED_PER_BATCH = 20_000
 

@@ -11,7 +11,8 @@ from sklearn.neural_network import MLPClassifier
 
 from cardio_lr.errors import DataProblem
 
-from . import integer
+from derm_core import integer
+
 from .calibrate import Builder
 
 IMAGENET = "imagenet-vgg/vgg_conv8_f16.safetensors"

@@ -10,7 +10,9 @@ from threadpoolctl import threadpool_limits
 
 from cardio_lr.errors import DataProblem
 
-from . import card, contract, export, fixtures, golden, head, images, integer, measure, networks, synthetic
+from derm_core import export, integer
+
+from . import card, contract, fixtures, golden, head, images, measure, networks, synthetic
 
 NETWORKS = ("derm-tiny", "derm-small", "derm-vgg11")
 REPOSITORY = Path(__file__).resolve().parents[3]
