@@ -1,0 +1,193 @@
+"""The commands that need the deep-learning framework, step by step. Every step leaves a file, and a step whose file is
+there is not done again: the same command goes on after a stop."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cardio_lr.errors import DataProblem
+from derm_core import collection, imagenet
+from derm_core.export import json_text, read
+
+from . import data, metrics, payload, pictures, quantform, schedule, spec, synthetic
+from .network import FloatNetwork, folded, start_from
+from .quantised import QuantNetwork
+from .training import Run, device, logits, read_checkpoint
+
+# Noise at the tables' inputs while the quantised network is trained, in activation steps: what two levels of
+# decomposition give (0.36), and a little more.
+NOISE_STEPS = 0.4
+# Patches for ranges and clip points: images of the calibration part, and patches of each.
+CALIBRATION_IMAGES, CALIBRATION_PATCHES = 400, 3
+NETWORK = "network.safetensors"
+# Patches on which the files must give the integers of the network that was evaluated.
+CHECKED_PATCHES = 500
+
+
+class Workplace:
+    """Data, work folder and schedules of one model; made-up data without `data_dir`."""
+
+    def __init__(self, work, data_dir=None, integers=None):
+        self.work, self.data_dir, self.integers = Path(work), data_dir, integers
+        self.made_up = data_dir is None
+        self.spec = spec.SMOKE if self.made_up else spec.VGG11
+        self.float_schedule = schedule.SMOKE if self.made_up else schedule.FLOAT
+        self.quantised_schedule = schedule.SMOKE if self.made_up else schedule.QUANTISED
+        self._made = synthetic.parts() if self.made_up else None
+
+    def part(self, name, test_may_be_opened=False):
+        """The images of a part."""
+        if self.made_up:
+            return self._made[name]
+        return data.open_part(name, self.data_dir, self.integers, test_may_be_opened)
+
+    def entries(self):
+        """All images of all parts, without their pixels."""
+        if self.made_up:
+            return {name: images.entries for name, images in self._made.items()}
+        return data.split(collection.read_list(self.data_dir))
+
+    def filters(self):
+        """The convolutions to start from."""
+        return synthetic.filters() if self.made_up else imagenet.filters(self.data_dir)
+
+    def network_path(self):
+        """The finished quantised network."""
+        return self.work / "quantised" / NETWORK
+
+
+def train(place, out, progress):
+    """All stages: float, quantised, ranges, temperature, payload."""
+    train_float(place, progress)
+    train_quantised(place, progress)
+    export(place, out, "validation", progress)
+
+
+def train_float(place, progress):
+    """Floating point, from the ImageNet start; returns the best network."""
+    # Weights in the order in which the processor's convolutions read them.
+    torch.manual_seed(place.float_schedule.seed)
+    network = FloatNetwork(place.spec).to(memory_format=torch.channels_last)
+    start_from(network, place.filters())
+    return _run(place, network, place.float_schedule, "float", progress)
+
+
+def train_quantised(place, progress):
+    """5 bits, from the float network; returns the best network with tables that fit the calibration part."""
+    network = QuantNetwork(place.spec, NOISE_STEPS).to(memory_format=torch.channels_last)
+    if place.network_path().exists():
+        return _filled(place, network)
+    network.fill(_start(place, progress))
+    _run(place, network, place.quantised_schedule, "quantised", progress)
+    progress.stage("ranges of the tables")
+    tensors = quantform.calibrated(place.spec, network.tensors(), _calibration_patches(place, 1), progress)
+    payload.save_network(place.network_path(), place.spec, tensors)
+    return _filled(place, network)
+
+
+def _run(place, network, plan, name, progress):
+    images = place.part("training")
+    watched = data.watched(place.part("validation"), plan.watched_per_class)
+    progress.stage(f"{name}: {len(images)} images to train on, {len(watched)} watched, on {device()}")
+    return Run(network, images, watched, plan, place.work / name, progress).go()
+
+
+def _start(place, progress):
+    """The float network in 5 bits, before any training of it."""
+    path = place.work / "quantised" / "start.safetensors"
+    if not path.exists():
+        network = FloatNetwork(place.spec)
+        network.load_state_dict(read_checkpoint(place.work / "float" / "best.pt")["network"])
+        head = [values.detach().double().numpy() for values in (network.head.weight, network.head.bias)]
+        patches = _calibration_patches(place, 0)
+        payload.save_network(path, place.spec, quantform.start(place.spec, folded(network), head, patches, progress))
+    return payload.load_network(path)[1]
+
+
+def _calibration_patches(place, seed):
+    images = place.part("calibration")
+    random = np.random.default_rng(seed)
+    chosen = random.permutation(len(images))[:CALIBRATION_IMAGES]
+    kept = [images.patches(number)[random.permutation(collection.PATCHES)[:CALIBRATION_PATCHES]] for number in chosen]
+    return np.concatenate(kept)
+
+
+def _filled(place, network):
+    saved, tensors = payload.load_network(place.network_path())
+    if saved != place.spec:
+        raise DataProblem(f"{place.network_path()} is a network of another spec")
+    return network.fill(tensors).to(device())
+
+
+def scans(place, name, part, progress, test_may_be_opened=False):
+    """`(images, logits [images, classes])` of network `name` ("float" or "quantised"), kept in the work folder."""
+    images = place.part(part, test_may_be_opened)
+    source = place.network_path() if name == "quantised" else place.work / "float" / "best.pt"
+    kept = place.work / name / f"scans-{part}.npy"
+    if kept.exists() and kept.stat().st_mtime > source.stat().st_mtime:
+        return images, np.load(kept)
+    if name == "quantised":
+        network = _filled(place, QuantNetwork(place.spec, 0.0))
+    else:
+        network = FloatNetwork(place.spec).to(device())
+        network.load_state_dict(read_checkpoint(source)["network"])
+    progress.stage(f"{name}: {len(images)} images of the {part} part")
+    found = metrics.scan_logits(logits(network, images, progress, what=f"{name}, {part}, images"), collection.PATCHES)
+    np.save(kept, found)
+    return images, found
+
+
+def evaluate(place, part, progress, test_may_be_opened=False):
+    """`{network: {figure: value and interval}}` of a part; temperatures come from the calibration part."""
+    found, temperatures = {}, {}
+    for name in ("float", "quantised"):
+        calibration, raw = scans(place, name, "calibration", progress)
+        temperatures[name] = metrics.temperature(calibration.labels, raw)
+        images, raw = scans(place, name, part, progress, test_may_be_opened)
+        lesions = [entry.lesion_id for entry in images.entries]
+        shares = metrics.probabilities(raw, temperatures[name])
+        found[name] = metrics.with_intervals(images.labels, shares, lesions)
+    return found, temperatures
+
+
+def export(place, out, part, progress, test_may_be_opened=False):
+    """Writes `out`/payload, report.json and the curve."""
+    figures, temperatures = evaluate(place, part, progress, test_may_be_opened)
+    saved, tensors = payload.load_network(place.network_path())
+    histories = [(name, json.loads((place.work / name / "history.json").read_bytes())) for name in ("float", "quantised")]
+    report = {
+        "format": 1, "model_id": saved.name, "made_up_data": place.made_up, "spec": saved.to_json(),
+        "tables_per_patch": saved.tables(), "split_seed": data.SPLIT_SEED, "parts": _counts(place.entries()),
+        "schedules": {"float": place.float_schedule.to_json(), "quantised": place.quantised_schedule.to_json()},
+        "noise_steps_in_training": NOISE_STEPS, "temperature": temperatures["quantised"],
+        "figures_part": part, "figures": figures, "history": dict(histories),
+    }
+    patches = synthetic.golden_patches(place.part("training")) if place.made_up else payload.golden_patches()
+    written = payload.files(saved, tensors, report, patches)
+    _same_integers(place, written, progress)
+    payload.write(Path(out) / "payload", written)
+    payload.write(out, {"report.json": json_text(report).encode()})
+    pictures.curve(Path(out) / "training.png", histories)
+    progress.stage(f"written to {out}")
+
+
+def _same_integers(place, written, progress):
+    """Fails unless the network as it was evaluated gives the integers of the files, on patches it was calibrated with."""
+    patches = _calibration_patches(place, 2)[:CHECKED_PATCHES]
+    network = _filled(place, QuantNetwork(place.spec, 0.0)).eval()
+    with torch.no_grad():
+        sums = [network.sums(torch.from_numpy(some.astype(np.float32)).to(device())).cpu().numpy()
+                for some in np.array_split(patches, max(1, len(patches) // 64))]
+    reference = read("payload", written["circuit.json"], written["weights.safetensors"]).logits(patches, progress)
+    different = int((np.concatenate(sums).astype(np.int64) != reference).any(axis=1).sum())
+    if different:
+        raise DataProblem(f"{different} of {len(patches)} patches get other integers from the files than in training")
+    progress.stage(f"{len(patches)} patches get the same integers from the files as in training")
+
+
+def _counts(entries):
+    return {name: {"images": len(part), "lesions": len({entry.lesion_id for entry in part}),
+                   "classes": data.class_counts([entry.label for entry in part]).tolist()}
+            for name, part in entries.items()}
