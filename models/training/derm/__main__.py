@@ -43,7 +43,10 @@ def _parser():
     evaluate.add_argument("--part", choices=PARTS, default="validation")
     evaluate.add_argument("--open-test", action="store_true", help="with --part test: it is opened once, at the end")
     evaluate.set_defaults(run=_evaluate)
-    for command in (contract, train, evaluate):
+    tiny = commands.add_parser("tiny", help="write the checkpoint and the integers of tests/test_derm_export.py again")
+    tiny.add_argument("--out", metavar="DIR", default=Path(__file__).resolve().parents[1] / "tests/data")
+    tiny.set_defaults(run=_tiny)
+    for command in (contract, train, evaluate, tiny):
         command.add_argument("--quiet", action="store_true", help="no progress on standard error")
     return parser
 
@@ -79,6 +82,13 @@ def _evaluate(options, progress):
     commands, place = _workplace(options)
     figures, temperatures = commands.evaluate(place, options.part, progress, options.open_test)
     print(json.dumps({"part": options.part, "temperatures": temperatures, "figures": figures}, indent=1))
+
+
+def _tiny(options, progress):
+    from . import tiny
+
+    tiny.write(options.out, progress)
+    progress.stage(f"written to {options.out}")
 
 
 if __name__ == "__main__":
