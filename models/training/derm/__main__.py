@@ -1,4 +1,4 @@
-"""Command line: `contract` for obscura-patches, `train` for everything up to the payload, `evaluate`, `export`.
+"""Command line: `contract` for obscura-patches, `train` for everything up to the payload, `evaluate`, `frontier`.
 
 Exit codes: 0 done, 2 usage, 3 a problem with the data.
 """
@@ -28,7 +28,7 @@ def main(arguments=None):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="python -m derm", description="Train derm-vgg11.")
+    parser = argparse.ArgumentParser(prog="python -m derm", description="Train the dermoscopy models.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     contract = commands.add_parser("contract", help="write the contract that obscura-patches reads pictures with")
     contract.add_argument("--out", metavar="FILE", required=True)
@@ -43,10 +43,16 @@ def _parser():
     evaluate.add_argument("--part", choices=PARTS, default="validation")
     evaluate.add_argument("--open-test", action="store_true", help="with --part test: it is opened once, at the end")
     evaluate.set_defaults(run=_evaluate)
+    frontier = commands.add_parser("frontier", help="train lean networks of different sizes; table and picture")
+    _place(frontier)
+    frontier.add_argument("--smoke", action="store_true", help="two networks on made-up images; needs no data")
+    frontier.add_argument("--out", metavar="DIR", required=True, help="where frontier.json, .md and .png go")
+    frontier.add_argument("--network", metavar="NAME", action="append", help="only this one (may be repeated)")
+    frontier.set_defaults(run=_frontier)
     tiny = commands.add_parser("tiny", help="write the checkpoint and the integers of tests/test_derm_export.py again")
     tiny.add_argument("--out", metavar="DIR", default=Path(__file__).resolve().parents[1] / "tests/data")
     tiny.set_defaults(run=_tiny)
-    for command in (contract, train, evaluate, tiny):
+    for command in (contract, train, evaluate, frontier, tiny):
         command.add_argument("--quiet", action="store_true", help="no progress on standard error")
     return parser
 
@@ -62,24 +68,33 @@ def _contract(options, progress):
     progress.stage(f"written {options.out}")
 
 
-def _workplace(options, smoke=False):
+def _check_place(options, smoke=False):
     if smoke == bool(options.data) or bool(options.data) != bool(options.integers):
         raise UsageProblem("give --data DIR and --integers FILE" + (", or --smoke" if hasattr(options, "smoke") else ""))
-    # Here and not above: the framework is needed by some commands, not by the others.
-    from . import commands
-
-    return commands, commands.Workplace(options.work, options.data, options.integers)
 
 
 def _train(options, progress):
-    commands, place = _workplace(options, options.smoke)
-    commands.train(place, options.out, progress)
+    _check_place(options, options.smoke)
+    # Here and not above: the framework is needed by some commands, not by the others.
+    from . import commands
+
+    commands.train(commands.Workplace(options.work, options.data, options.integers), options.out, progress)
+
+
+def _frontier(options, progress):
+    _check_place(options, options.smoke)
+    from .frontier import frontier
+
+    frontier(options.work, options.out, progress, options.data, options.integers, options.network)
 
 
 def _evaluate(options, progress):
     if options.open_test != (options.part == "test"):
         raise UsageProblem("--part test and --open-test belong together")
-    commands, place = _workplace(options)
+    _check_place(options)
+    from . import commands
+
+    place = commands.Workplace(options.work, options.data, options.integers)
     figures, temperatures = commands.evaluate(place, options.part, progress, options.open_test)
     print(json.dumps({"part": options.part, "temperatures": temperatures, "figures": figures}, indent=1))
 

@@ -39,25 +39,26 @@ def weights(labels):
 
 
 def sample(square, count, random, colour=Colour()):
-    """float32 `[count, 3, 32, 32]` in integers of the contract, rounded, from one image int8 `[3, 288, 288]`.
+    """`(patches, places)` from one image int8 `[3, 288, 288]`: float32 `[count, 3, 32, 32]`, whole numbers of the contract,
+    and the place 0..48 of each in the 7x7 grid.
 
-    The 224 square is shifted within the 288 square; `count` of its 49 patches are taken without repetition; all are
-    turned and coloured alike, because they are one image.
+    The 224 square is shifted within the 288 square and turned; `count` of its 49 patches are taken without repetition.
     """
     top, left = random.integers(0, ROOM + 1, 2)
-    places = random.permutation(collection.PATCHES)[:count]
+    window = symmetry(square[:, top:top + collection.CROP, left:left + collection.CROP], random.integers(8))
+    places = np.sort(random.permutation(collection.PATCHES)[:count])
     size = collection.PATCH
-    rows, columns = top + places // collection.ROWS * size, left + places % collection.ROWS * size
-    patches = np.stack([square[:, y:y + size, x:x + size] for y, x in zip(rows, columns)]).astype(np.float32)
-    return coloured(symmetry(patches, random.integers(8)), random, colour)
+    rows, columns = places // collection.ROWS * size, places % collection.ROWS * size
+    patches = np.stack([window[:, y:y + size, x:x + size] for y, x in zip(rows, columns)]).astype(np.float32)
+    return coloured(patches, random, colour), places
 
 
-def symmetry(patches, which):
-    """One of the eight symmetries of the square."""
-    turned = patches.transpose(0, 1, 3, 2) if which & 4 else patches
+def symmetry(square, which):
+    """One of the eight symmetries of the square, on the last two axes."""
+    turned = square.swapaxes(-1, -2) if which & 4 else square
     if which & 1:
-        turned = turned[:, :, ::-1]
-    return turned[:, :, :, ::-1] if which & 2 else turned
+        turned = turned[..., ::-1, :]
+    return turned[..., ::-1] if which & 2 else turned
 
 
 def coloured(patches, random, colour):

@@ -52,11 +52,12 @@ def _figures(report):
              "", "| | " + " | ".join(networks) + " |", "|---|" + "---|" * len(networks)]
     for key in figures[networks[0]]:
         name = NAMES.get(key, key.replace("_", " ", 1).replace("sensitivity", "sensitivity,").replace("specificity", "specificity,"))
-        lines.append(f"| {name} | " + " | ".join(_cell(figures[network][key]) for network in networks) + " |")
+        lines.append(f"| {name} | " + " | ".join(cell(figures[network][key]) for network in networks) + " |")
     return "\n".join(lines)
 
 
-def _cell(figure):
+def cell(figure):
+    """A value with its interval."""
     if figure["value"] is None:
         return "-"
     return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"

@@ -11,10 +11,10 @@ from cardio_lr.errors import DataProblem
 from derm_core import collection, imagenet
 from derm_core.export import json_text, read
 
-from . import data, metrics, payload, pictures, quantform, schedule, spec, synthetic
+from . import data, metrics, payload, pictures, quantform, schedule, spec, synthetic, training
 from .network import FloatNetwork, folded, start_from
 from .quantised import QuantNetwork
-from .training import Run, device, logits, read_checkpoint
+from .training import Run, device, read_checkpoint
 
 # Noise at the tables' inputs while the quantised network is trained, in activation steps: what two levels of
 # decomposition give (0.36), and a little more.
@@ -27,14 +27,14 @@ CHECKED_PATCHES = 500
 
 
 class Workplace:
-    """Data, work folder and schedules of one model; made-up data without `data_dir`."""
+    """Data, work folder, network and schedules of one model; made-up data without `data_dir`."""
 
-    def __init__(self, work, data_dir=None, integers=None):
+    def __init__(self, work, data_dir=None, integers=None, model=None):
         self.work, self.data_dir, self.integers = Path(work), data_dir, integers
         self.made_up = data_dir is None
-        self.spec = spec.SMOKE if self.made_up else spec.VGG11
-        self.float_schedule = schedule.SMOKE if self.made_up else schedule.FLOAT
-        self.quantised_schedule = schedule.SMOKE if self.made_up else schedule.QUANTISED
+        self.spec = model or (spec.SMOKE if self.made_up else spec.VGG11)
+        plans = (schedule.LEAN_FLOAT, schedule.LEAN_QUANTISED) if model else (schedule.FLOAT, schedule.QUANTISED)
+        self.float_schedule, self.quantised_schedule = (schedule.SMOKE, schedule.SMOKE) if self.made_up else plans
         self._made = synthetic.parts() if self.made_up else None
 
     def part(self, name, test_may_be_opened=False):
@@ -50,8 +50,10 @@ class Workplace:
         return data.split(collection.read_list(self.data_dir))
 
     def filters(self):
-        """The convolutions to start from."""
-        return synthetic.filters() if self.made_up else imagenet.filters(self.data_dir)
+        """The convolutions to start from, for a network of VGG11's shape; others start at random."""
+        if self.spec == spec.SMOKE:
+            return synthetic.filters()
+        return imagenet.filters(self.data_dir) if self.spec == spec.VGG11 else None
 
     def network_path(self):
         """The finished quantised network."""
@@ -70,7 +72,8 @@ def train_float(place, progress):
     # Weights in the order in which the processor's convolutions read them.
     torch.manual_seed(place.float_schedule.seed)
     network = FloatNetwork(place.spec).to(memory_format=torch.channels_last)
-    start_from(network, place.filters())
+    if filters := place.filters():
+        start_from(network, filters)
     return _run(place, network, place.float_schedule, "float", progress)
 
 
@@ -102,7 +105,10 @@ def _start(place, progress):
         network.load_state_dict(read_checkpoint(place.work / "float" / "best.pt")["network"])
         head = [values.detach().double().numpy() for values in (network.head.weight, network.head.bias)]
         patches = _calibration_patches(place, 0)
-        payload.save_network(path, place.spec, quantform.start(place.spec, folded(network), head, patches, progress))
+        tensors = quantform.start(place.spec, folded(network), head, patches, progress)
+        if network.clear is not None:
+            tensors |= {f"clear.{name}": value.numpy() for name, value in network.clear.state_dict().items()}
+        payload.save_network(path, place.spec, tensors)
     return payload.load_network(path)[1]
 
 
@@ -134,7 +140,7 @@ def scans(place, name, part, progress, test_may_be_opened=False):
         network = FloatNetwork(place.spec).to(device())
         network.load_state_dict(read_checkpoint(source)["network"])
     progress.stage(f"{name}: {len(images)} images of the {part} part")
-    found = metrics.scan_logits(logits(network, images, progress, what=f"{name}, {part}, images"), collection.PATCHES)
+    found = training.scans(network, images, progress, what=f"{name}, {part}, images")
     np.save(kept, found)
     return images, found
 

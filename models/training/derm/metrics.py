@@ -10,11 +10,6 @@ BINS = 10
 SPECIFICITY = 0.8
 
 
-def scan_logits(logits, patches):
-    """The largest logit per class over a scan's patches: `[scans * patches, classes]` to `[scans, classes]`."""
-    return logits.reshape(-1, patches, logits.shape[-1]).max(axis=1)
-
-
 def probabilities(logits, temperature=1.0):
     """Softmax of logits over the temperature."""
     scaled = np.asarray(logits, dtype=float) / temperature

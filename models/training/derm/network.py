@@ -6,11 +6,14 @@ from torch import nn
 from cardio_lr.errors import DataProblem
 from derm_core import collection
 
+from .clearhead import ClearHead
+
 
 class FloatNetwork(nn.Module):
     """Convolution, batch norm, ReLU and average pool for each layer of a `Spec`; then dropout and a linear map.
 
-    Reads patches in integers of the contract, `[n, 3, side, side]`; gives logits `[n, outputs]`.
+    Reads patches in integers of the contract, `[n, 3, side, side]`; gives `[n, outputs]`, which `clear`, or the maximum
+    without one, makes logits of a scan of.
     """
 
     def __init__(self, spec, dropout=0.2):
@@ -24,9 +27,10 @@ class FloatNetwork(nn.Module):
             inputs = layer.channels
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(spec.features(), spec.outputs)
+        self.clear = ClearHead(spec.clear, spec.outputs) if spec.clear else None
 
     def forward(self, patches):
-        """Logits."""
+        """Outputs of patches."""
         x = patches / collection.INPUT_SCALE
         for layer, conv, norm in zip(self.spec.layers, self.convs, self.norms):
             x = torch.relu_(norm(conv(x)))

@@ -32,3 +32,20 @@ def curve(path, histories):
         figure.tight_layout()
         figure.savefig(path, metadata={"Software": None})
         plt.close(figure)
+
+
+def frontier(path, rows):
+    """Balanced accuracy against tables per image, with intervals."""
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(6.4, 4.4), dpi=120)
+        for network, colour, label in (("float", GREY, "float"), ("quantised", BLUE, "5 bits")):
+            values = [row["figures"][network]["balanced_accuracy"] for row in rows]
+            middle = [value["value"] for value in values]
+            ends = [[value["value"] - value["low"] for value in values], [value["high"] - value["value"] for value in values]]
+            axes.errorbar([row["tables_per_scan"] for row in rows], middle, yerr=ends, fmt="o", color=colour, markersize=4,
+                          elinewidth=1, label=label)
+        axes.set(xscale="log", xlabel="tables per image", ylabel="balanced accuracy, validation")
+        axes.legend(frameon=False)
+        figure.tight_layout()
+        figure.savefig(path, metadata={"Software": None})
+        plt.close(figure)

@@ -14,6 +14,7 @@ from torch.nn import functional
 from derm_core import collection, integer, quantise
 
 from . import quantform
+from .clearhead import ClearHead
 
 WEIGHT_BITS = 5
 
@@ -104,7 +105,7 @@ def _check(form, largest):
 
 
 class QuantNetwork(nn.Module):
-    """The network of a `Spec` in 5 bits; reads patches in integers of the contract, gives logits."""
+    """The network of a `Spec` in 5 bits; reads patches in integers of the contract. Its clear head stays real."""
 
     def __init__(self, spec, noise_steps):
         super().__init__()
@@ -114,6 +115,7 @@ class QuantNetwork(nn.Module):
         self.head_weight = nn.Parameter(torch.zeros(spec.outputs, spec.features()))
         self.head_bias = nn.Parameter(torch.zeros(spec.outputs))
         self.register_buffer("head_scale", torch.ones(()))
+        self.clear = ClearHead(spec.clear, spec.outputs) if spec.clear else None
         self.rounding = _rounding()
         self._exact = None
 
@@ -124,6 +126,8 @@ class QuantNetwork(nn.Module):
             for name in ("weight", "scale", "bias", "clip", "step", "calibrated"):
                 found[f"conv{number}.{name}"] = getattr(conv, name)
         found |= {"head.weight": self.head_weight, "head.bias": self.head_bias, "head.scale": self.head_scale}
+        if self.clear is not None:
+            found |= {f"clear.{name}": value for name, value in self.clear.state_dict().items()}
         return {name: value.detach().cpu().numpy().astype(np.float32) for name, value in found.items()}
 
     def fill(self, tensors):
@@ -135,6 +139,9 @@ class QuantNetwork(nn.Module):
             self.head_weight.copy_(torch.from_numpy(tensors["head.weight"]))
             self.head_bias.copy_(torch.from_numpy(tensors["head.bias"]))
             self.head_scale.copy_(torch.from_numpy(np.asarray(tensors["head.scale"])))
+            if self.clear is not None:
+                self.clear.load_state_dict({name: torch.from_numpy(np.asarray(tensors[f"clear.{name}"]))
+                                            for name in self.clear.state_dict()})
         return self
 
     def train(self, mode=True):
@@ -143,7 +150,7 @@ class QuantNetwork(nn.Module):
         return super().train(mode)
 
     def forward(self, patches):
-        """Logits; in evaluation exact integers times what one stands for."""
+        """Outputs of patches; in evaluation exact integers times what one stands for."""
         if not self.training:
             return self.sums(patches) * self._exact[-1]
         x, unit = patches, torch.tensor(1 / collection.INPUT_SCALE, device=patches.device)

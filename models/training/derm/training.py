@@ -14,6 +14,7 @@ from cardio_lr.errors import DataProblem
 from derm_core import collection
 
 from . import augment, metrics
+from .clearhead import scan_logits
 
 CHECKPOINT_FORMAT = 1
 
@@ -23,8 +24,8 @@ def device():
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def logits(network, images, progress=None, images_per_batch=4, what="scans"):
-    """float32 `[images * 49, outputs]` of all patches of all images."""
+def scans(network, images, progress=None, images_per_batch=4, what="scans"):
+    """float32 `[images, classes]`: the logits of all images, each of all its 49 patches."""
     found, place = [], next(network.parameters()).device
     network.eval()
     with torch.no_grad():
@@ -33,16 +34,17 @@ def logits(network, images, progress=None, images_per_batch=4, what="scans"):
                 progress.step(what, start, len(images))
             some = range(start, min(start + images_per_batch, len(images)))
             patches = np.concatenate([images.patches(number) for number in some]).astype(np.float32)
-            found.append(network(torch.from_numpy(patches).to(place)).cpu().numpy())
+            outputs = network(torch.from_numpy(patches).to(place)).reshape(len(some), collection.PATCHES, -1)
+            places = torch.arange(collection.PATCHES, device=place).expand(len(some), -1)
+            found.append(scan_logits(network.clear, outputs, places).cpu().numpy())
     return np.concatenate(found)
 
 
 def score(network, images, progress):
     """Balanced accuracy and macro AUC of scans; all 49 patches of each count."""
-    scans = metrics.scan_logits(logits(network, images, progress), collection.PATCHES)
-    shares = metrics.probabilities(scans)
-    return {"balanced_accuracy": round(metrics.balanced_accuracy(images.labels, scans.argmax(axis=1)), 4),
-            "macro_auc": round(metrics.macro_auc(images.labels, shares), 4)}
+    found = scans(network, images, progress)
+    return {"balanced_accuracy": round(metrics.balanced_accuracy(images.labels, found.argmax(axis=1)), 4),
+            "macro_auc": round(metrics.macro_auc(images.labels, metrics.probabilities(found)), 4)}
 
 
 class Run:
@@ -97,12 +99,13 @@ class Run:
             write_checkpoint(self.folder / "best.pt", {"network": self.network.state_dict(), **self._description()})
 
     def _step(self, numbers, patches, random):
-        batch = np.concatenate([augment.sample(self.images.square(number), patches, random) for number in numbers])
+        drawn = [augment.sample(self.images.square(number), patches, random) for number in numbers]
+        batch, places = (torch.from_numpy(np.stack(part)).to(device()) for part in zip(*drawn))
         labels = torch.from_numpy(self.images.labels[numbers]).to(device())
-        outputs = self.network(torch.from_numpy(batch).to(device()))
-        scans = outputs.reshape(len(numbers), patches, -1).amax(dim=1)
+        outputs = self.network(batch.flatten(0, 1)).reshape(len(numbers), patches, -1)
+        found = scan_logits(self.network.clear, outputs, places)
         # Not divided by the weights in this step: then a rare image would count less beside another rare one.
-        loss = functional.cross_entropy(scans, labels, self.weights, reduction="sum",
+        loss = functional.cross_entropy(found, labels, self.weights, reduction="sum",
                                         label_smoothing=self.schedule.label_smoothing) / len(numbers)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -144,16 +144,39 @@ class Augmentation(unittest.TestCase):
         wanted = {np.rot90(side, k, axes=(2, 3)).tobytes() for side in (patch, patch[:, :, ::-1]) for k in range(4)}
         self.assertEqual(turned, wanted)
 
-    def test_patches_are_cut_from_the_square_and_stay_integers_in_range(self):
-        square = np.random.default_rng(2).integers(-87, 109, (3, 288, 288)).astype(np.int8)
-        plain = augment.Colour(0, 0, 0)
+    def test_patches_are_cut_from_the_turned_square_at_their_places(self):
+        # A square that tells its own coordinates.
+        y, x = np.mgrid[:288, :288]
+        square = np.stack([y % 100, x % 100, y // 100 * 10 + x // 100]).astype(np.int8)
         for seed in range(20):
-            patches = augment.sample(square, 5, np.random.default_rng(seed), plain)
-            windows = np.lib.stride_tricks.sliding_window_view(square, (32, 32), axis=(1, 2))
-            self.assertTrue(any((windows[:, :, :, :2, :2] == augment.symmetry(patches, which)[0, :, None, None, :2, :2])
-                                .all(axis=(0, 3, 4)).any() for which in range(8)))
-            coloured = augment.sample(square, 5, np.random.default_rng(seed))
-            low, high = collection.INPUT_RANGE
+            patches, places = augment.sample(square, 5, np.random.default_rng(seed), augment.Colour(0, 0, 0))
+            rows, columns = (patches[:, axis] + 100 * (patches[:, 2] // 10 if axis == 0 else patches[:, 2] % 10)
+                             for axis in (0, 1))
+            windows = [(top, left, which) for which in range(8) for top, left in [self.corner(rows, columns, places, which)]]
+            self.assertTrue(any(all((self.cut(square, place, *window) == patch).all() for place, patch in zip(places, patches))
+                                for window in windows), seed)
+            self.assertEqual(len(set(places.tolist())), 5)
+
+    def corner(self, rows, columns, places, which):
+        """Corner of the window, were it turned by `which`: the first patch lies at its place."""
+        down, across = places[0] // 7 * 32, places[0] % 7 * 32
+        undo = np.zeros((2, 224, 224), dtype=int)
+        undo[0], undo[1] = np.mgrid[:224, :224]
+        turned = augment.symmetry(undo, which)
+        return int(rows[0, 0, 0] - turned[0, down, across]), int(columns[0, 0, 0] - turned[1, down, across])
+
+    def cut(self, square, place, top, left, which):
+        if not (0 <= top <= 64 and 0 <= left <= 64):
+            return np.full((3, 32, 32), np.nan)
+        window = augment.symmetry(square[:, top:top + 224, left:left + 224], which)
+        down, across = place // 7 * 32, place % 7 * 32
+        return window[:, down:down + 32, across:across + 32].astype(np.float32)
+
+    def test_colours_stay_whole_numbers_that_levels_can_give(self):
+        square = np.random.default_rng(2).integers(-87, 109, (3, 288, 288)).astype(np.int8)
+        low, high = collection.INPUT_RANGE
+        for seed in range(20):
+            coloured, _ = augment.sample(square, 5, np.random.default_rng(seed))
             self.assertTrue(((coloured >= low) & (coloured <= high) & (coloured == np.rint(coloured))).all())
 
     def test_a_class_counts_by_draw_and_weight_as_much_as_any_other(self):

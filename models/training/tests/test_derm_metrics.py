@@ -21,11 +21,6 @@ class Figures(unittest.TestCase):
         self.labels, self.logits = made_up()
         self.shares = metrics.probabilities(self.logits)
 
-    def test_the_largest_logit_of_each_class_over_the_patches_counts(self):
-        patches = np.random.default_rng(2).normal(size=(3 * 49, 7))
-        scans = metrics.scan_logits(patches, 49)
-        self.assertTrue((scans[1] == patches[49:98].max(axis=0)).all())
-
     def test_balanced_accuracy_and_auc_are_those_of_scikit_learn(self):
         guessed = self.shares.argmax(axis=1)
         self.assertAlmostEqual(metrics.balanced_accuracy(self.labels, guessed), balanced_accuracy_score(self.labels, guessed))
