@@ -11,7 +11,7 @@ from cardio_lr.errors import DataProblem
 from derm_core import collection, imagenet
 from derm_core.export import json_text, read
 
-from . import data, metrics, payload, pictures, quantform, schedule, spec, synthetic, training
+from . import data, handover, metrics, payload, pictures, quantform, schedule, spec, synthetic, training
 from .network import FloatNetwork, folded, start_from
 from .quantised import QuantNetwork
 from .training import Run, device, read_checkpoint
@@ -159,7 +159,7 @@ def evaluate(place, part, progress, test_may_be_opened=False):
 
 
 def export(place, out, part, progress, test_may_be_opened=False):
-    """Writes `out`/payload, report.json and the curve."""
+    """Writes `out`/export for obscura-compile, report.json and the curve."""
     figures, temperatures = evaluate(place, part, progress, test_may_be_opened)
     saved, tensors = payload.load_network(place.network_path())
     histories = [(name, json.loads((place.work / name / "history.json").read_bytes())) for name in ("float", "quantised")]
@@ -172,25 +172,29 @@ def export(place, out, part, progress, test_may_be_opened=False):
     }
     patches = synthetic.golden_patches(place.part("training")) if place.made_up else payload.golden_patches()
     written = payload.files(saved, tensors, report, patches)
-    _same_integers(place, written, progress)
-    payload.write(Path(out) / "payload", written)
+    network = _same_integers(place, written, progress)
+    written |= {handover.CALIBRATION: handover.calibration(place.part("calibration")),
+                handover.LAYERS: handover.layers(network, np.stack([patch for _, patch in patches]))}
+    payload.write(Path(out) / "export", written)
     payload.write(out, {"report.json": json_text(report).encode()})
     pictures.curve(Path(out) / "training.png", histories)
     progress.stage(f"written to {out}")
 
 
 def _same_integers(place, written, progress):
-    """Fails unless the network as it was evaluated gives the integers of the files, on patches it was calibrated with."""
+    """The network of the files; fails unless it gives the integers of the one that was evaluated, on calibration patches."""
     patches = _calibration_patches(place, 2)[:CHECKED_PATCHES]
-    network = _filled(place, QuantNetwork(place.spec, 0.0)).eval()
+    evaluated = _filled(place, QuantNetwork(place.spec, 0.0)).eval()
     with torch.no_grad():
-        sums = [network.sums(torch.from_numpy(some.astype(np.float32)).to(device())).cpu().numpy()
+        sums = [evaluated.sums(torch.from_numpy(some.astype(np.float32)).to(device())).cpu().numpy()
                 for some in np.array_split(patches, max(1, len(patches) // 64))]
-    reference = read("payload", written["circuit.json"], written["weights.safetensors"]).logits(patches, progress)
+    network = read(place.spec.name, written["circuit.json"], written["weights.safetensors"])
+    reference = network.logits(patches, progress)
     different = int((np.concatenate(sums).astype(np.int64) != reference).any(axis=1).sum())
     if different:
         raise DataProblem(f"{different} of {len(patches)} patches get other integers from the files than in training")
     progress.stage(f"{len(patches)} patches get the same integers from the files as in training")
+    return network
 
 
 def _counts(entries):

@@ -12,10 +12,10 @@ import unittest
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
+from safetensors.numpy import load, load_file
 
 from cardio_lr.errors import DataProblem
-from derm import payload, quantform
+from derm import handover, payload, quantform, synthetic
 from derm_core import collection, export, integer, quantise
 
 from test_standin_integer import naive
@@ -138,9 +138,38 @@ class Payload(unittest.TestCase):
             self.assertIn(words, card)
 
 
+class Handover(unittest.TestCase):
+    def test_every_node_has_what_it_gives_channels_first(self):
+        spec, tensors = payload.load_network(CHECKPOINT)
+        network, _ = quantform.network(spec, tensors)
+        some = patches()[:2]
+        layers = load(handover.layers(network, some))
+        names = [node["name"] for node in export.circuit(network)["nodes"] if node["op"] != "output"]
+        self.assertEqual(sorted(layers), sorted(names))
+        self.assertTrue((layers["patch"] == some).all())
+        self.assertEqual(layers["conv1"].shape, (2, 4, 32, 32))
+        self.assertEqual(layers["conv1"][1, 3, 4, 5], self.by_hand(network.layers[0], some[1], 3, 4, 5))
+        self.assertTrue((layers["head"].reshape(2, -1) == network.logits(some)).all())
+
+    def by_hand(self, conv, patch, channel, y, x):
+        window = patch[:, y - 1:y + 2, x - 1:x + 2].astype(int)
+        return int((conv.weights[channel] * window).sum() + conv.bias[channel])
+
+    def test_calibration_holds_whole_images_patch_after_patch(self):
+        images = synthetic.parts()["calibration"]
+        made = load(handover.calibration(images))
+        count = len(made["image"]) // collection.PATCHES
+        self.assertEqual(count, len(images))
+        whole = made["patches"].reshape(count, collection.PATCHES, 3, 32, 32)
+        labels = made["labels"].reshape(count, collection.PATCHES)
+        self.assertTrue((labels == labels[:, :1]).all() and (made["position"] == np.tile(np.arange(49), count)).all())
+        own = {images.patches(number).tobytes(): images.labels[number] for number in range(len(images))}
+        self.assertEqual([own[scan.tobytes()] for scan in whole], labels[:, 0].tolist())
+
+
 class WithoutFramework(unittest.TestCase):
     def test_what_the_gate_uses_imports_no_deep_learning_framework(self):
-        program = ("import sys; from derm import __main__, augment, card, data, metrics, payload, pictures, quantform, schedule, "
+        program = ("import sys; from derm import __main__, augment, card, data, handover, metrics, payload, pictures, quantform, schedule, "
                    "spec, synthetic; assert not {'torch', 'brevitas'} & set(sys.modules)")
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))

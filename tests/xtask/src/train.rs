@@ -84,7 +84,7 @@ pub(crate) fn derm_standin(data: Option<&Path>) -> Result<(), TaskError> {
 }
 
 /// Trains derm-vgg11 from `data`: the pictures become integers by the device's own code, once; then all stages, each from
-/// where the last run stopped. Checkpoints lie in `work`, the payload beside them in `out`; without `data`, made-up
+/// where the last run stopped. Checkpoints lie in `work`, what `obscura-compile` reads beside them in `out/export`; without `data`, made-up
 /// images, every stage in a minute.
 ///
 /// # Errors
