@@ -42,6 +42,9 @@ def _parser():
     _place(evaluate)
     evaluate.add_argument("--part", choices=PARTS, default="validation")
     evaluate.add_argument("--open-test", action="store_true", help="with --part test: it is opened once, at the end")
+    evaluate.add_argument("--noise", type=float, default=1.2, metavar="ENTRIES",
+                          help="deviation at the tables' inputs, as obscura-compile predicts it (default: 1.2)")
+    evaluate.add_argument("--draws", type=int, default=0, help="noisy evaluations of the quantised network (default: none)")
     evaluate.set_defaults(run=_evaluate)
     frontier = commands.add_parser("frontier", help="train lean networks of different sizes; table and picture")
     _place(frontier)
@@ -95,7 +98,7 @@ def _evaluate(options, progress):
     from . import commands
 
     place = commands.Workplace(options.work, options.data, options.integers)
-    figures, temperatures = commands.evaluate(place, options.part, progress, options.open_test)
+    figures, temperatures = commands.evaluate(place, options.part, progress, options.open_test, options.noise, options.draws)
     print(json.dumps({"part": options.part, "temperatures": temperatures, "figures": figures}, indent=1))
 
 

@@ -63,18 +63,32 @@ class Workplace:
 def train(place, out, progress):
     """All stages: float, quantised, ranges, temperature, payload."""
     train_float(place, progress)
+    if place.made_up:
+        _check_stops(place, progress)
     train_quantised(place, progress)
     export(place, out, "validation", progress)
 
 
-def train_float(place, progress):
+def train_float(place, progress, name="float", epochs=None):
     """Floating point, from the ImageNet start; returns the best network."""
     # Weights in the order in which the processor's convolutions read them.
     torch.manual_seed(place.float_schedule.seed)
     network = FloatNetwork(place.spec).to(memory_format=torch.channels_last)
     if filters := place.filters():
         start_from(network, filters)
-    return _run(place, network, place.float_schedule, "float", progress)
+    return _run(place, network, place.float_schedule, name, progress, epochs)
+
+
+def _check_stops(place, progress):
+    """Fails unless a run that is stopped after every epoch ends as the one that never was."""
+    name = "stopped"
+    for _ in range(sum(phase.epochs for phase in place.float_schedule.phases)):
+        train_float(place, progress, name, epochs=1)
+    whole, pieces = (read_checkpoint(place.work / folder / "last.pt")["network"] for folder in ("float", name))
+    different = [key for key, value in whole.items() if not torch.equal(value, pieces[key])]
+    if different:
+        raise DataProblem(f"a run that was stopped ends differently: {', '.join(different)}")
+    progress.stage("a run that was stopped after every epoch ends as the one that was not")
 
 
 def train_quantised(place, progress):
@@ -90,11 +104,11 @@ def train_quantised(place, progress):
     return _filled(place, network)
 
 
-def _run(place, network, plan, name, progress):
+def _run(place, network, plan, name, progress, epochs=None):
     images = place.part("training")
     watched = data.watched(place.part("validation"), plan.watched_per_class)
     progress.stage(f"{name}: {len(images)} images to train on, {len(watched)} watched, on {device()}")
-    return Run(network, images, watched, plan, place.work / name, progress).go()
+    return Run(network, images, watched, plan, place.work / name, progress).go(epochs)
 
 
 def _start(place, progress):
@@ -127,11 +141,12 @@ def _filled(place, network):
     return network.fill(tensors).to(device())
 
 
-def scans(place, name, part, progress, test_may_be_opened=False):
-    """`(images, logits [images, classes])` of network `name` ("float" or "quantised"), kept in the work folder."""
+def scans(place, name, part, progress, test_may_be_opened=False, noise=None):
+    """`(images, logits [images, classes])` of network `name` ("float" or "quantised"), kept in the work folder; `noise` is the
+    seed and deviation in table entries of one noisy evaluation, or None."""
     images = place.part(part, test_may_be_opened)
     source = place.network_path() if name == "quantised" else place.work / "float" / "best.pt"
-    kept = place.work / name / f"scans-{part}.npy"
+    kept = place.work / name / f"scans-{part}{'-noise-{}-{}'.format(*noise) if noise else ''}.npy"
     if kept.exists() and kept.stat().st_mtime > source.stat().st_mtime:
         return images, np.load(kept)
     if name == "quantised":
@@ -139,23 +154,37 @@ def scans(place, name, part, progress, test_may_be_opened=False):
     else:
         network = FloatNetwork(place.spec).to(device())
         network.load_state_dict(read_checkpoint(source)["network"])
-    progress.stage(f"{name}: {len(images)} images of the {part} part")
+    if noise:
+        torch.manual_seed(noise[0])
+        network.noise_entries = noise[1]
+    progress.stage(f"{name}: {len(images)} images of the {part} part" + (f", noise {noise[1]}, seed {noise[0]}" if noise else ""))
     found = training.scans(network, images, progress, what=f"{name}, {part}, images")
     np.save(kept, found)
     return images, found
 
 
-def evaluate(place, part, progress, test_may_be_opened=False):
-    """`{network: {figure: value and interval}}` of a part; temperatures come from the calibration part."""
+def evaluate(place, part, progress, test_may_be_opened=False, noise=0.0, draws=0):
+    """`({network: {figure: value and interval}}, temperatures)` of a part; temperatures come from the calibration part.
+
+    With `draws`, also of the quantised network with noise of `noise` table entries: means over the draws, whose intervals
+    include what lies between draws.
+    """
     found, temperatures = {}, {}
     for name in ("float", "quantised"):
         calibration, raw = scans(place, name, "calibration", progress)
         temperatures[name] = metrics.temperature(calibration.labels, raw)
         images, raw = scans(place, name, part, progress, test_may_be_opened)
-        lesions = [entry.lesion_id for entry in images.entries]
         shares = metrics.probabilities(raw, temperatures[name])
-        found[name] = metrics.with_intervals(images.labels, shares, lesions)
+        found[name] = metrics.with_intervals(images.labels, shares[None], _lesions(images))
+    if draws:
+        noisy = [scans(place, "quantised", part, progress, test_may_be_opened, (seed, noise))[1] for seed in range(draws)]
+        shares = metrics.probabilities(np.array(noisy), temperatures["quantised"])
+        found["quantised, with noise"] = metrics.with_intervals(images.labels, shares, _lesions(images))
     return found, temperatures
+
+
+def _lesions(images):
+    return [entry.lesion_id for entry in images.entries]
 
 
 def export(place, out, part, progress, test_may_be_opened=False):

@@ -13,8 +13,8 @@ SPECIFICITY = 0.8
 def probabilities(logits, temperature=1.0):
     """Softmax of logits over the temperature."""
     scaled = np.asarray(logits, dtype=float) / temperature
-    shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return shares / shares.sum(axis=1, keepdims=True)
+    shares = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return shares / shares.sum(axis=-1, keepdims=True)
 
 
 def recalls(labels, guessed, weights=None):
@@ -93,14 +93,17 @@ def figures(labels, shares, weights=None):
 
 
 def with_intervals(labels, shares, lesions, draws=DRAWS, seed=1):
-    """`{figure: {"value", "low", "high"}}`: 95 % intervals of a bootstrap that draws whole lesions."""
+    """`{figure: {"value", "low", "high"}}` of probabilities `[evaluations, scans, classes]`: means over the evaluations, 95 %
+    intervals of a bootstrap that draws whole lesions and one of the evaluations each time."""
     names, place = np.unique(lesions, return_inverse=True)
     random = np.random.default_rng(seed)
     drawn = []
     for _ in range(draws):
         times = np.bincount(random.integers(0, len(names), len(names)), minlength=len(names))
-        drawn.append(list(figures(labels, shares, times[place].astype(float)).values()))
-    value = figures(labels, shares)
+        one = shares[random.integers(len(shares))]
+        drawn.append(list(figures(labels, one, times[place].astype(float)).values()))
+    each = [figures(labels, one) for one in shares]
+    value = {name: float(np.mean([row[name] for row in each])) for name in each[0]}
     low, high = np.nanquantile(np.array(drawn, dtype=float), (0.025, 0.975), axis=0)
     return {name: {"value": _round(value[name]), "low": _round(low[at]), "high": _round(high[at])}
             for at, name in enumerate(value)}

@@ -82,19 +82,30 @@ class _Exact:
     """A convolution and its table in the integers of `quantform`, as tensors."""
 
     def __init__(self, layer, form, largest, place):
-        tensor = lambda numbers: torch.from_numpy(numbers.astype(np.float32)).to(place)  # noqa: E731
         _check(form, largest)
         self.layer, self.step = layer, form.step
-        self.weights, self.bias = tensor(form.weights), tensor(form.bias)
+        self.weights, self.bias = _tensor(form.weights, place), _tensor(form.bias, place)
         entries = form.entries()
-        self.first = (torch.arange(len(entries), device=place) * quantise.ENTRIES)[:, None, None]
-        self.entries = tensor(entries.reshape(-1))
+        # The other half of the torus returns the mirrored entry.
+        mirrored = np.concatenate([entries, quantform.STEPS - entries], axis=1)
+        self.first = (torch.arange(len(entries), device=place) * mirrored.shape[1])[:, None, None]
+        self.entries = _tensor(mirrored.reshape(-1), place)
 
-    def __call__(self, x):
-        sums = functional.conv2d(x, self.weights, self.bias, self.layer.stride, self.layer.padding)
+    def __call__(self, x, noise):
+        # Rounded, because an accelerator's convolution may pass through fractions.
+        sums = functional.conv2d(x, self.weights, self.bias, self.layer.stride, self.layer.padding).round_()
         half = quantise.ENTRIES // 2
-        entry = torch.floor(sums / self.step).clamp_(-half, half - 1).long() + half
+        if noise:
+            entry = (sums / self.step).add_(torch.randn_like(sums), alpha=noise).floor_().long().add_(half)
+            entry = entry.remainder_(2 * quantise.ENTRIES)
+        else:
+            entry = torch.floor(sums / self.step).clamp_(-half, half - 1).long() + half
         return _sum_pool(self.entries[entry.add_(self.first)], self.layer.pool)
+
+
+def _tensor(numbers, place):
+    # An accelerator's convolution in 32 bits is not exact on integers; the processor's is.
+    return torch.from_numpy(numbers.astype(np.float64 if place.type == "cuda" else np.float32)).to(place)
 
 
 def _check(form, largest):
@@ -109,7 +120,7 @@ class QuantNetwork(nn.Module):
 
     def __init__(self, spec, noise_steps):
         super().__init__()
-        self.spec, self.noise_steps = spec, noise_steps
+        self.spec, self.noise_steps, self.noise_entries = spec, noise_steps, 0.0
         inputs = [3, *(layer.channels for layer in spec.layers)]
         self.convs = nn.ModuleList(QuantConv(layer, count) for layer, count in zip(spec.layers, inputs))
         self.head_weight = nn.Parameter(torch.zeros(spec.outputs, spec.features()))
@@ -152,7 +163,7 @@ class QuantNetwork(nn.Module):
     def forward(self, patches):
         """Outputs of patches; in evaluation exact integers times what one stands for."""
         if not self.training:
-            return self.sums(patches) * self._exact[-1]
+            return (self.sums(patches) * self._exact[-1]).float()
         x, unit = patches, torch.tensor(1 / collection.INPUT_SCALE, device=patches.device)
         for conv in self.convs:
             x, unit = conv(x, unit, self.noise_steps)
@@ -168,15 +179,18 @@ class QuantNetwork(nn.Module):
             layers.append(_Exact(layer, form, largest, place))
             largest = quantform.STEPS * layer.pool**2
         _check(head, largest)
-        tensor = lambda numbers: torch.from_numpy(numbers.astype(np.float32)).to(place)  # noqa: E731
-        return layers, tensor(head.weights), tensor(head.bias), head.unit
+        return layers, _tensor(head.weights, place), _tensor(head.bias, place), head.unit
 
     def sums(self, patches):
-        """The integers a circuit gives, as floats: `[n, outputs]`. Only in evaluation."""
+        """The integers a circuit gives, as floats: `[n, outputs]`. Only in evaluation.
+
+        With `noise_entries`, as an encrypted evaluation gives them: with noise of that deviation at every table's input, in
+        entries, and tables that are mirrored beyond half of the torus.
+        """
         layers, weights, bias, _ = self._exact
-        x = patches
+        x = patches.to(weights.dtype)
         for layer in layers:
-            x = layer(x)
+            x = layer(x, self.noise_entries)
         return functional.linear(x.flatten(1), weights, bias)
 
 

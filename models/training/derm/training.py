@@ -61,11 +61,13 @@ class Run:
         # Moments of rarely used weights become so small that a processor takes ten times as long with them.
         torch.set_flush_denormal(True)
 
-    def go(self):
-        """Trains from where the folder stands to the end of the schedule; the network ends as the best of its epochs."""
+    def go(self, epochs=None):
+        """Trains from where the folder stands to the end of the schedule, or for `epochs` more; the network ends as the best
+        of all epochs so far."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._resume()
-        while self.phase < len(self.schedule.phases):
+        end = None if epochs is None else len(self.history) + epochs
+        while self.phase < len(self.schedule.phases) and len(self.history) != end:
             phase = self.schedule.phases[self.phase]
             self._train_epoch(phase)
             self.epoch += 1
@@ -128,6 +130,7 @@ class Run:
             **self._description(), "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(),
             "phase": self.phase, "epoch": self.epoch, "without_gain": self.without_gain,
             "generator": torch.get_rng_state(),
+            "accelerator_generators": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         })
         (self.folder / "history.json").write_text(json.dumps(self.history, indent=1) + "\n", encoding="utf-8")
 
@@ -145,6 +148,9 @@ class Run:
         self.history, self.best = saved["history"], saved["best"]
         self.phase, self.epoch, self.without_gain = saved["phase"], saved["epoch"], saved["without_gain"]
         torch.set_rng_state(saved["generator"])
+        # Without an accelerator there, or another number of them, a run goes on all the same, with other noise.
+        if len(saved.get("accelerator_generators", [])) == torch.cuda.device_count() > 0:
+            torch.cuda.set_rng_state_all(saved["accelerator_generators"])
         self.progress.stage(f"going on from {path}: {len(self.history)} epochs are done")
 
 

@@ -63,10 +63,10 @@ class Figures(unittest.TestCase):
         self.assertAlmostEqual(metrics.temperature(labels, 3 * logits), 3, delta=0.1)
 
     def test_intervals_hold_the_value_and_widen_when_images_share_lesions(self):
-        alone = metrics.with_intervals(self.labels, self.shares, np.arange(400).astype(str), draws=300)
+        alone = metrics.with_intervals(self.labels, self.shares[None], np.arange(400).astype(str), draws=300)
         twice = [np.concatenate([part] * 4) for part in (self.labels, self.shares)]
         lesions = np.concatenate([np.arange(400).astype(str)] * 4)
-        copied = metrics.with_intervals(*twice, lesions, draws=300)
+        copied = metrics.with_intervals(twice[0], twice[1][None], lesions, draws=300)
         for name, figure in alone.items():
             self.assertLessEqual(figure["low"], figure["value"], name)
             self.assertLessEqual(figure["value"], figure["high"], name)
@@ -74,6 +74,15 @@ class Figures(unittest.TestCase):
                  for name, figures in (("alone", alone), ("copied", copied))}
         # Four copies of an image are no more evidence than one.
         self.assertLess(abs(width["copied"] / width["alone"] - 1), 0.25)
+
+
+    def test_several_evaluations_give_their_mean(self):
+        worse = metrics.probabilities(made_up(9)[1])
+        found = metrics.with_intervals(self.labels, np.array([self.shares, worse]), np.arange(400).astype(str), draws=50)
+        each = [metrics.figures(self.labels, shares)["macro_auc"] for shares in (self.shares, worse)]
+        self.assertAlmostEqual(found["macro_auc"]["value"], np.mean(each), places=4)
+        self.assertLess(found["macro_auc"]["low"], min(each) + 0.05)
+        self.assertGreater(found["macro_auc"]["high"], max(each) - 0.05)
 
 
 if __name__ == "__main__":
