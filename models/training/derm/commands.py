@@ -61,7 +61,7 @@ class Workplace:
 
 
 def train(place, out, progress):
-    """All stages: float, quantised, ranges, temperature, payload."""
+    """All stages: float, quantised, ranges, temperature, the files for obscura-compile."""
     train_float(place, progress)
     if place.made_up:
         _check_stops(place, progress)

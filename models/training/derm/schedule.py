@@ -45,8 +45,8 @@ QUANTISED = Schedule((
     Phase("all patches, quantised", 2, 400, 49, 8, 5e-6, 1e-6),
 ), seed=8, weight_decay=0.0)
 # A lean network is so cheap that it always sees all patches.
-LEAN_FLOAT = Schedule((Phase("all patches", 30, 6000, 49, 32, 2e-3, 2e-5, warm_up=0.03),), patience=10)
-LEAN_QUANTISED = Schedule((Phase("all patches, quantised", 10, 6000, 49, 32, 3e-4, 5e-6, warm_up=0.05),), seed=8, weight_decay=0.0)
+LEAN_FLOAT = Schedule((Phase("all patches", 30, 6016, 49, 32, 2e-3, 2e-5, warm_up=0.03),), patience=10)
+LEAN_QUANTISED = Schedule((Phase("all patches, quantised", 10, 6016, 49, 32, 3e-4, 5e-6, warm_up=0.05),), seed=8, weight_decay=0.0)
 SMOKE = Schedule((
     Phase("few patches", 2, 28, 2, 7, 1e-3, 1e-4),
     Phase("all patches", 1, 14, 49, 7, 1e-4, 1e-5),
