@@ -84,8 +84,9 @@ fn main() -> ExitCode {
             smoke: _,
             work,
         } => match model.as_str() {
-            "derm-standin" => train::derm_standin(data.as_deref()),
             "derm-vgg11" => train::derm_vgg11(data.as_deref(), work.as_deref()),
+            _ if work.is_some() => Err(error::TaskError::NoWorkFolder { model }),
+            "derm-standin" => train::derm_standin(data.as_deref()),
             _ => train::train(data.as_deref()),
         },
         Verb::ReleaseCheck { data } => release::release_check(data.as_deref()),

@@ -110,6 +110,17 @@ pub(crate) fn derm_vgg11(data: Option<&Path>, work: Option<&Path>) -> Result<(),
         source,
     })?;
     let data = absolute(data);
+    // Before hours of training: on this very list, no lesion is in two parts.
+    let mut split = with_packages(&tools::deep_learning_python()?);
+    split.args([
+        "-m",
+        "unittest",
+        "discover",
+        "--quiet",
+        "-s",
+        "models/training/tests",
+    ]);
+    run(split.args(["-p", "test_derm_data.py"]).env("OBSCURA_DATA", &data))?;
     let integers = derm_integers(&data, &work)?;
     let out = work.join("out");
     run(derm(&["train", "--data"])?
