@@ -4,12 +4,8 @@ a result.
 A stand-in is not a diagnostic model, and every text that a device shows says so.
 """
 
-from . import images
+from derm_core.contract import FORMAT, OUTPUT, class_section, image_section
 
-FORMAT = 2
-FILTER = "lanczos3"
-COLOURS = ("red", "green", "blue")
-OUTPUT = "logits"
 INTENDED_USE = (
     "Measuring and demonstrating encrypted evaluation of dermoscopy images: it takes the place of a trained model "
     "until there is one, so that the whole way of an image, from the file to the result, can be tried."
@@ -24,19 +20,6 @@ WARNING = (
     "says, have the lesion looked at by a clinician."
 )
 MADE_UP = "Made from made-up images: its results mean nothing at all. "
-# Label and text of each class of `images.CLASSES`; what the class is, never what to do about it.
-CLASSES = {
-    "akiec": ("Actinic keratosis / intraepithelial carcinoma",
-              "Sun-damaged skin that can turn into cancer, or a cancer that has not left the outermost layer of the "
-              "skin (Bowen's disease)."),
-    "bcc": ("Basal cell carcinoma", "A common skin cancer that grows slowly and seldom spreads."),
-    "bkl": ("Benign keratosis",
-            "A harmless thickening or age spot: seborrhoeic keratosis, solar lentigo or lichen-planus-like keratosis."),
-    "df": ("Dermatofibroma", "A harmless firm nodule of connective tissue."),
-    "mel": ("Melanoma", "A skin cancer of pigment cells, dangerous when it is found late."),
-    "nv": ("Melanocytic nevus", "A mole: a harmless growth of pigment cells."),
-    "vasc": ("Vascular lesion", "A harmless growth of blood vessels, such as an angioma, or a bleed under the skin."),
-}
 
 
 def contract(report):
@@ -51,15 +34,8 @@ def contract(report):
         "intended_use": INTENDED_USE,
         "not_for": NOT_FOR,
         "warning": (MADE_UP if report["made_up_data"] else "") + warning,
-        "image": {
-            "resize": {"side": images.SIDE, "filter": FILTER},
-            "crop": images.CROP,
-            "patch": images.PATCH,
-            "scale": images.INPUT_SCALE,
-            "channels": [{"name": name, "mean": mean, "deviation": deviation}
-                         for name, mean, deviation in zip(COLOURS, images.MEAN, images.DEVIATION)],
-        },
-        "classes": [{"name": name, "label": CLASSES[name][0], "text": CLASSES[name][1]} for name in images.CLASSES],
+        "image": image_section(),
+        "classes": class_section(),
         "scores": {
             "output": OUTPUT,
             "aggregate": "max",

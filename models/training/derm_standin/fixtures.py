@@ -3,7 +3,9 @@
 import numpy as np
 from safetensors.numpy import save
 
-from . import export, images
+from derm_core import export
+
+from . import images
 
 # No more than twelve images of this collection may be committed.
 IMAGES = 12

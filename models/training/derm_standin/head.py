@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from . import images, integer, quantise
+from derm_core import integer, quantise
+
+from . import images
 
 STRENGTHS = (0.001, 0.01, 0.1)
 # The strongest penalty within this much of the best wins: small weights carry less of the noise that encryption adds.

@@ -5,7 +5,7 @@ All of them are measured on patches of held-out images, so that calibrated inter
 
 import numpy as np
 
-from . import integer, quantise
+from derm_core import integer, quantise
 
 # Deviation after a table look-up in parts of the torus, two known settings of the rotation's decomposition.
 ROTATION_NOISE = {"one level, 2^-14.7": 2**-14.7, "two levels, 2^-22.2": 2**-22.2}

@@ -3,18 +3,12 @@
 All end in features; `head.py` adds the linear head.
 """
 
-from pathlib import Path
-
 import numpy as np
-from safetensors.numpy import load_file
 from sklearn.neural_network import MLPClassifier
 
-from cardio_lr.errors import DataProblem
+from derm_core import integer
+from derm_core.calibrate import Builder
 
-from . import integer
-from .calibrate import Builder
-
-IMAGENET = "imagenet-vgg/vgg_conv8_f16.safetensors"
 VGG11 = (64, 128, 256, 256, 512, 512, 512, 512)
 POOL_AFTER = (1, 2, 4, 6, 8)
 # Windows for principal components, and patches for the fitted layer of derm-small, are capped at these.
@@ -23,19 +17,6 @@ SMALL_COMPONENTS = (8, 16)
 SMALL_HIDDEN = 64
 TINY_COMPONENTS = 2
 TINY_HIDDEN = 16
-
-
-def imagenet_filters(data_dir):
-    """`[(weights OIHW, bias)]` of the eight convolutions, as float64."""
-    path = Path(data_dir) / IMAGENET
-    if not path.is_file():
-        raise DataProblem(f"{path} does not exist. Pass the folder that holds {Path(IMAGENET).parent}/ with --data.")
-    tensors = load_file(path)
-    try:
-        return [(tensors[f"conv{i}.weight"].astype(float), tensors[f"conv{i}.bias"].astype(float))
-                for i in range(1, len(VGG11) + 1)]
-    except KeyError as error:
-        raise DataProblem(f"{path} lacks the tensor {error}") from error
 
 
 def vgg11(filters, calibration, progress):

@@ -10,7 +10,9 @@ from threadpoolctl import threadpool_limits
 
 from cardio_lr.errors import DataProblem
 
-from . import card, contract, export, fixtures, golden, head, images, integer, measure, networks, synthetic
+from derm_core import export, imagenet, integer, synthetic
+
+from . import card, contract, fixtures, golden, head, images, measure, networks
 
 NETWORKS = ("derm-tiny", "derm-small", "derm-vgg11")
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -68,7 +70,7 @@ def _train_one(name, data_dir, collection, parts, amounts, folder, progress):
         with threadpool_limits(1):
             body = networks.small(calibration, fitting, progress)
     else:
-        filters = networks.imagenet_filters(data_dir) if data_dir else synthetic.filters(SMOKE_WIDTHS)
+        filters = imagenet.filters(data_dir) if data_dir else synthetic.filters(SMOKE_WIDTHS)
         body = networks.vgg11(filters, calibration, progress)
     progress.stage(f"{name}: features of {len(fitting.patches)} patches for the head")
     features, validation = body.logits(fitting.patches, progress), body.logits(calibration.patches, progress)

@@ -4,7 +4,7 @@ import unittest
 
 import numpy as np
 
-from derm_standin import integer, quantise
+from derm_core import integer, quantise
 
 
 def naive_conv(conv, x):

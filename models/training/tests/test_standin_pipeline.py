@@ -12,7 +12,8 @@ from PIL import Image
 from safetensors.numpy import load, load_file
 
 from cardio_lr.progress import Progress
-from derm_standin import export, fixtures, images, integer, pipeline, quantise, synthetic
+from derm_core import export, integer, quantise, synthetic
+from derm_standin import fixtures, images, pipeline
 from derm_standin.__main__ import main
 
 from test_standin_integer import naive

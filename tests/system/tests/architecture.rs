@@ -107,7 +107,7 @@ fn each_process_links_only_what_its_side_of_the_wall_needs() {
     let network = ["rumqttc-v5-next", "rustls", "tokio", "obscura-carrier"];
     let model = ["obscura-bundle", "obscura-circuit"];
     let pictures = ["obscura-imaging", "image", "png", "zune-jpeg"];
-    let walls: [(&str, &[&[&str]]); 9] = [
+    let walls: [(&str, &[&[&str]]); 10] = [
         ("obscura-gate", &[&fhe, &model]),
         ("obscura-trust", &[&fhe, &network]),
         ("obscura-compute", &[&network]),
@@ -119,6 +119,7 @@ fn each_process_links_only_what_its_side_of_the_wall_needs() {
             &[&fhe, &network, &pictures, &["obscura-circuit"]],
         ),
         ("obscura-sign", &[&network]),
+        ("obscura-patches", &[&fhe, &network, &["obscura-circuit"]]),
         (
             "obscura-provision",
             &[&fhe, &["rumqttc-v5-next", "tokio", "obscura-carrier"]],
@@ -170,7 +171,7 @@ const LEVELS: [&[&str]; 6] = [
         "provisioning/sign",
         "provisioning/technician",
     ],
-    &["appliance/box", "host-agent/cli"],
+    &["appliance/box", "host-agent/cli", "models/patches"],
     &[
         "tests/system",
         "tests/bench",
@@ -181,6 +182,10 @@ const LEVELS: [&[&str]; 6] = [
         "tests/xtask",
     ],
 ];
+
+/// Uses across sides that are meant: training reads pictures through the device's own code, or it would train on other
+/// integers than a device encrypts. The program that does is linked into nothing.
+const ACROSS: [(&str, &str); 1] = [("models/patches", "host-agent/imaging")];
 
 #[test]
 fn dependencies_point_downwards_and_never_between_box_agent_and_provisioning() {
@@ -212,7 +217,8 @@ fn dependencies_point_downwards_and_never_between_box_agent_and_provisioning() {
             let (a, b) = (side(from), side(to));
             let upwards = level(to) > level(from) || (level(to) == level(from) && a != "tests" && a != b);
             let sideways = a != b && a != "tests" && !["protocol", "models"].contains(&b.as_str());
-            assert!(!upwards && !sideways, "{from} may not use {to}");
+            let meant = ACROSS.contains(&(from.as_str(), to.as_str()));
+            assert!(!upwards && (!sideways || meant), "{from} may not use {to}");
         }
     }
 }

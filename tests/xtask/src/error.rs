@@ -19,6 +19,12 @@ pub(crate) enum TaskError {
         /// What there is.
         available: &'static str,
     },
+    /// An option was given that this model's training does not have.
+    #[error("training {model} keeps no checkpoints: --work is for derm-vgg11")]
+    NoWorkFolder {
+        /// The model.
+        model: String,
+    },
     /// A command could not be started.
     #[error("{program} does not start: {source}")]
     NoStart {
@@ -93,7 +99,7 @@ impl TaskError {
     /// The exit code of this failure.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::NoSuchName { .. } => 2,
+            Self::NoSuchName { .. } | Self::NoWorkFolder { .. } => 2,
             Self::Site(HarnessError::Interrupted) => 130,
             _ => 1,
         }

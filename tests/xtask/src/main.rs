@@ -53,8 +53,9 @@ enum Verb {
     Soak(soak::Options),
     /// Trains a shipped model again; the same data give the same payload bytes.
     Train {
-        /// Which model; derm-standin makes the dermoscopy stand-ins and the committed patches.
-        #[arg(default_value = "cardio-lr", value_parser = ["cardio-lr", "derm-standin"])]
+        /// Which model; derm-standin makes the dermoscopy stand-ins and the committed patches, derm-vgg11 installs a
+        /// deep-learning framework and takes hours.
+        #[arg(default_value = "cardio-lr", value_parser = ["cardio-lr", "derm-standin", "derm-vgg11"])]
         model: String,
         /// Folder that holds the training data (nhanes/; ham10000/ and imagenet-vgg/).
         #[arg(long, required_unless_present = "smoke")]
@@ -62,6 +63,10 @@ enum Verb {
         /// Made-up data instead; writes under target/, not the shipped model.
         #[arg(long, conflicts_with = "data")]
         smoke: bool,
+        /// For derm-vgg11: folder for checkpoints and the payload [default: target/derm-vgg11]. The same command goes on
+        /// after a stop.
+        #[arg(long, conflicts_with = "smoke")]
+        work: Option<PathBuf>,
     },
     /// Runs the checks that are too long for the gate.
     ReleaseCheck {
@@ -84,7 +89,10 @@ fn main() -> ExitCode {
             model,
             data,
             smoke: _,
+            work,
         } => match model.as_str() {
+            "derm-vgg11" => train::derm_vgg11(data.as_deref(), work.as_deref()),
+            _ if work.is_some() => Err(error::TaskError::NoWorkFolder { model }),
             "derm-standin" => train::derm_standin(data.as_deref()),
             _ => train::train(data.as_deref()),
         },

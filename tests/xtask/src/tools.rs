@@ -146,18 +146,31 @@ fn python() -> Option<&'static str> {
 /// # Errors
 /// [`TaskError::NoPython`], or what pip fails with.
 pub(crate) fn training_python() -> Result<PathBuf, TaskError> {
-    let lock = repository().join("models/training/requirements.lock");
+    environment("models/training/requirements.lock", "training-venv")
+}
+
+/// The same with a deep-learning framework, gigabytes of it: only for verbs that train with one.
+///
+/// # Errors
+/// As [`training_python`].
+pub(crate) fn deep_learning_python() -> Result<PathBuf, TaskError> {
+    environment("models/training/requirements-derm.lock", "training-derm-venv")
+}
+
+/// An environment in `target/` of the packages that a file of the repository locks.
+fn environment(locked: &str, name: &str) -> Result<PathBuf, TaskError> {
+    let lock = repository().join(locked);
     let wanted = fs::read(&lock).map_err(|source| TaskError::Io {
         path: lock.clone(),
         source,
     })?;
-    let folder = target("training-venv/.")?;
+    let folder = target(&format!("{name}/."))?;
     let (stamp, program) = (folder.join("installed.lock"), folder.join("bin/python"));
     if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(program);
     }
     debian(&[Debian::PythonVenv])?;
-    say("Installing from PyPI into target/training-venv: models/training/requirements.lock");
+    say(&format!("Installing from PyPI into target/{name}: {locked}"));
     let base = python().ok_or(TaskError::NoPython)?;
     run(command(base).args(["-m", "venv", "--clear"]).arg(&folder))?;
     run(command(&program.to_string_lossy())

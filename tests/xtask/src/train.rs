@@ -11,7 +11,7 @@ use obscura_system_tests::repository;
 
 use crate::{
     error::TaskError,
-    run::{command, run, target},
+    run::{cargo, command, run, target},
     tools,
     ui::say,
 };
@@ -81,6 +81,94 @@ pub(crate) fn derm_standin(data: Option<&Path>) -> Result<(), TaskError> {
         say(&format!("CHANGED: {}", changed.join(", ")));
     }
     Ok(())
+}
+
+/// Trains derm-vgg11 from `data`: the pictures become integers by the device's own code, once; then all stages, each from
+/// where the last run stopped. Checkpoints lie in `work`, what `obscura-compile` reads beside them in `out/export`; without `data`, made-up
+/// images, every stage in a minute.
+///
+/// # Errors
+/// [`TaskError`].
+pub(crate) fn derm_vgg11(data: Option<&Path>, work: Option<&Path>) -> Result<(), TaskError> {
+    let Some(data) = data else {
+        let work = target("derm-smoke")?;
+        let _ = fs::remove_dir_all(&work);
+        let out = work.join("out");
+        run(derm(&["train", "--smoke", "--work"])?
+            .arg(&work)
+            .arg("--out")
+            .arg(&out))?;
+        say(&format!("written: {}", out.display()));
+        return Ok(());
+    };
+    let work = match work {
+        Some(work) => absolute(work),
+        None => target("derm-vgg11")?,
+    };
+    fs::create_dir_all(&work).map_err(|source| TaskError::Io {
+        path: work.clone(),
+        source,
+    })?;
+    let data = absolute(data);
+    // Before hours of training: on this very list, no lesion is in two parts.
+    let mut split = with_packages(&tools::deep_learning_python()?);
+    split.args([
+        "-m",
+        "unittest",
+        "discover",
+        "--quiet",
+        "-s",
+        "models/training/tests",
+    ]);
+    run(split.args(["-p", "test_derm_data.py"]).env("OBSCURA_DATA", &data))?;
+    let integers = derm_integers(&data, &work)?;
+    let out = work.join("out");
+    run(derm(&["train", "--data"])?
+        .arg(&data)
+        .arg("--integers")
+        .arg(integers)
+        .arg("--work")
+        .arg(&work)
+        .arg("--out")
+        .arg(&out))?;
+    say(&format!("written: {}", out.display()));
+    Ok(())
+}
+
+/// What `obscura-patches` makes of all images, in `work`; made once for one contract.
+fn derm_integers(data: &Path, work: &Path) -> Result<PathBuf, TaskError> {
+    let (contract, integers) = (work.join("reading.json"), work.join("whole.npy"));
+    let before = fs::read(&contract).ok();
+    run(derm(&["contract", "--quiet", "--out"])?.arg(&contract))?;
+    let after = fs::read(&contract).ok();
+    // The list is written last: where it is, the integers are whole.
+    let list = integers.with_extension("json");
+    if before == after && list.is_file() {
+        return Ok(integers);
+    }
+    let _ = fs::remove_file(&list);
+    let program = [
+        "run",
+        "--locked",
+        "--quiet",
+        "-p",
+        "obscura-patches",
+        "--",
+        "--whole",
+    ];
+    run(cargo(&program)
+        .arg("--contract")
+        .arg(&contract)
+        .arg("--out")
+        .arg(&integers)
+        .arg(data.join("ham10000/images")))?;
+    Ok(integers)
+}
+
+fn derm(arguments: &[&str]) -> Result<Command, TaskError> {
+    let mut python = with_packages(&tools::deep_learning_python()?);
+    python.args(["-m", "derm"]).args(arguments);
+    Ok(python)
 }
 
 /// The files of several folders, by path; a folder that is not there has none.
@@ -167,12 +255,18 @@ pub(crate) fn test() -> Result<(), TaskError> {
 }
 
 fn training(arguments: &[&str]) -> Result<Command, TaskError> {
-    let mut python = command(&tools::training_python()?.to_string_lossy());
+    let mut python = with_packages(&tools::training_python()?);
+    python.args(arguments);
+    Ok(python)
+}
+
+/// A Python that finds the packages of models/training.
+fn with_packages(program: &Path) -> Command {
+    let mut python = command(&program.to_string_lossy());
     python
-        .args(arguments)
         .env("PYTHONPATH", "models/training")
         .env("PYTHONDONTWRITEBYTECODE", "1");
-    Ok(python)
+    python
 }
 
 #[cfg(test)]

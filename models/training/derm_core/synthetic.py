@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import images
+from . import collection
 
 
 class Collection:
@@ -10,14 +10,14 @@ class Collection:
 
     def __init__(self, per_class=16):
         self.entries = [
-            images.Entry(f"MADE_{label}_{number:03}", f"LESION_{label}_{number // 2:03}", label)
-            for label in range(len(images.CLASSES)) for number in range(per_class)
+            collection.Entry(f"MADE_{label}_{number:03}", f"LESION_{label}_{number // 2:03}", label)
+            for label in range(len(collection.CLASSES)) for number in range(per_class)
         ]
 
     def pixels(self, entry):
         """uint8 `[288, 288, 3]`."""
         random = np.random.default_rng((entry.label, int(entry.image_id[-3:])))
-        y, x = np.mgrid[:images.SIDE, :images.SIDE] - images.SIDE / 2
+        y, x = np.mgrid[:collection.SIDE, :collection.SIDE] - collection.SIDE / 2
         distance = np.hypot(x - random.normal(0, 15), y - random.normal(0, 15))
         blob = 1 / (1 + np.exp((distance - 45 - 8 * entry.label) / 6))
         skin, lesion = np.array([220, 170, 150]), np.array([60 + 18 * entry.label, 90 - 8 * entry.label, 70])

@@ -5,7 +5,7 @@ import json
 import numpy as np
 from safetensors.numpy import load, save
 
-from . import images, integer
+from . import collection, integer
 
 
 def json_text(document):
@@ -25,7 +25,7 @@ def _value(value, depth):
 
 def circuit(network):
     """Returns circuit.json as a dict."""
-    low, high = images.INPUT_RANGE
+    low, high = collection.INPUT_RANGE
     nodes = [{"op": "input", "name": "patch", "shape": list(network.shape), "min": [low], "max": [high]}]
     previous = "patch"
     for layer in network.layers:

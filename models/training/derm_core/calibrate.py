@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from . import images, integer, quantise
+from . import collection, integer, quantise
 
 SAMPLED_PER_BATCH = 20_000
 
@@ -23,22 +23,35 @@ class _Seen:
     sampled: np.ndarray
 
 
-class Builder:
-    """Holds the layers so far and what they give for the calibration patches."""
+@dataclass(frozen=True)
+class Fitted:
+    """What a layer's integers stand for: the weight scale of each output, the real bias after the correction for
+    rounded weights, the clip point."""
 
-    def __init__(self, name, patches, progress):
-        self.name, self.shape, self.progress = name, patches.shape[1:], progress
+    scale: np.ndarray
+    bias: np.ndarray
+    clip: float
+
+
+class Builder:
+    """Holds the layers so far and what they give for the calibration patches; tables answer 0 to `highest`."""
+
+    def __init__(self, name, patches, progress, highest=quantise.OUTPUT_MAX):
+        self.name, self.shape, self.progress, self.highest = name, patches.shape[1:], progress, highest
         self.layers = []
         self.x = np.ascontiguousarray(patches.transpose(0, 2, 3, 1))
         # Real value of one integer of `x`.
-        self.unit = 1 / images.INPUT_SCALE
+        self.unit = 1 / collection.INPUT_SCALE
 
     def network(self):
         """The layers so far as a network."""
         return integer.Network(self.name, self.shape, list(self.layers))
 
     def activation(self, number, weights, bias, stride=1, padding=0, per_channel=True):
-        """Adds a layer with real `weights` (OIHW, or [outputs, inputs]) and `bias`, and its clipped ReLU."""
+        """Adds a layer with real `weights` (OIHW, or [outputs, inputs]) and `bias`, and its clipped ReLU.
+
+        Returns what its integers stand for.
+        """
         name = f"conv{number}" if weights.ndim == 4 else f"dense{number}"
         self.progress.stage(f"{self.name}: {name}")
 
@@ -63,7 +76,8 @@ class Builder:
         seen = self._pass(dense)
         low, high = int((seen.low + dense.bias).min()), int((seen.high + dense.bias).max())
         self._add(dense, self._table(number, (low, high), clip / per_integer, per_channel))
-        self.unit = clip / quantise.OUTPUT_MAX
+        self.unit = clip / self.highest
+        return Fitted(scale, bias + lost * per_integer, clip)
 
     def pool(self, number, window=2):
         """Adds a sum pool; the average's divisor goes into the unit, and from there into the next scales."""
@@ -75,7 +89,7 @@ class Builder:
     def _table(self, number, seen, widths, per_channel):
         calibrated = quantise.widened(*seen)
         step = quantise.table_step(calibrated, widths.max())
-        entries = quantise.ramps(step, widths if per_channel else widths[:1])
+        entries = quantise.ramps(step, widths if per_channel else widths[:1], self.highest)
         return integer.Table(f"relu{number}", entries, -(quantise.ENTRIES // 2) * step, step, calibrated)
 
     def _add(self, dense, table):

@@ -86,11 +86,11 @@ def table_step(calibrated, ramp):
     return int(np.ceil((reach + ramp / 2) / (ENTRIES - GUARD_ENTRIES)))
 
 
-def ramps(step, widths):
-    """Entries `[channels, 256]`: 0 to `OUTPUT_MAX` over `widths` accumulator integers about accumulator 0."""
+def ramps(step, widths, highest=OUTPUT_MAX):
+    """Entries `[channels, 256]`: 0 to `highest` over `widths` accumulator integers about accumulator 0."""
     centres = (np.arange(ENTRIES) - (ENTRIES - 1) / 2) * step
-    heights = OUTPUT_MAX * (centres / np.asarray(widths, dtype=float)[:, None] + 0.5)
-    return np.clip(round_half_up(heights), 0, OUTPUT_MAX)
+    heights = highest * (centres / np.asarray(widths, dtype=float)[:, None] + 0.5)
+    return np.clip(round_half_up(heights), 0, highest)
 
 
 def head_integers(coefficients, intercept):
