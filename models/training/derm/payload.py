@@ -10,6 +10,8 @@ from safetensors.numpy import load_file, save
 
 from cardio_lr.errors import DataProblem
 from derm_core import collection, contract, export
+from export import contract as device
+from export.head import Largest
 
 from . import card, quantform
 from .spec import Spec
@@ -32,6 +34,13 @@ WARNING = (
     "guessing gives 14 %. A melanoma can be called harmless. It was trained almost only on light skin. Whatever it says, have "
     "the lesion looked at by a clinician."
 )
+LICENCE = {
+    "name": "CC BY-NC 4.0",
+    "text": "Trained on HAM10000 (ViDIR Group, Medical University of Vienna, doi 10.1038/sdata.2018.161), which may not be used "
+            "commercially. Whether a network trained on it may be is not settled: treat this one as non-commercial, and ask the "
+            "owners of the images before you ship a box with it.",
+    "non_commercial": True,
+}
 MADE_UP = "Made from made-up images: its results mean nothing at all. "
 
 
@@ -41,27 +50,27 @@ def files(spec, tensors, report, golden_patches):
     written = {"circuit.json": export.json_text(export.circuit(network)).encode(), "weights.safetensors": export.weights(network)}
     # What is evaluated is what was written.
     network = export.read(spec.name, written["circuit.json"], written["weights.safetensors"])
+    head = Largest(unit, report["temperature"])
     return written | {
-        "contract.json": export.json_text(_contract(spec, report, unit)).encode(),
-        "golden.json": export.json_text(_golden(network, golden_patches)).encode(),
+        "contract.json": export.json_text(_contract(spec, report, head.scores(contract.OUTPUT))).encode(),
+        "golden.json": export.json_text(_golden(network, golden_patches, head)).encode(),
         "card.md": card.render(report).encode(),
     }
 
 
-def _contract(spec, report, unit):
+def _contract(spec, report, scores):
     accuracy = report["figures"]["quantised"]["balanced_accuracy"]["value"]
-    return {
-        "format": contract.FORMAT,
+    texts = {
         "model_id": spec.name,
         "title": "Dermoscopy, seven classes (VGG11 in 5 bits)",
         "intended_use": INTENDED_USE,
         "not_for": NOT_FOR,
         "warning": (MADE_UP if report["made_up_data"] else "") + WARNING.format(accuracy=100 * accuracy),
-        "image": contract.image_section(),
-        "classes": contract.class_section(),
-        "scores": {"output": contract.OUTPUT, "aggregate": "max", "logit_per_integer": float(f"{unit:.6g}"),
-                   "temperature": report["temperature"]},
     }
+    image = {"side": collection.SIDE, "crop": collection.CROP, "patch": collection.PATCH, "scale": collection.INPUT_SCALE,
+             "mean": collection.MEAN, "deviation": collection.DEVIATION}
+    classes = [(name, *contract.CLASSES[name]) for name in collection.CLASSES]
+    return device.contract(texts, LICENCE, image, classes, scores)
 
 
 def golden_patches():
@@ -77,11 +86,8 @@ def golden_patches():
     return found
 
 
-def _golden(network, patches):
-    return {"format": contract.FORMAT, "vectors": [
-        {"name": name, "inputs": [int(value) for value in patch.ravel()],
-         "outputs": [int(value) for value in network.logits(patch[None])[0]]}
-        for name, patch in patches]}
+def _golden(network, patches, head):
+    return device.golden([(name, patch, network.logits(patch[None])[0]) for name, patch in patches], [], head)
 
 
 def write(folder, written):

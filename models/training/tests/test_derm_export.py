@@ -131,6 +131,7 @@ class Payload(unittest.TestCase):
         self.assertEqual([entry["name"] for entry in contract["classes"]], list(collection.CLASSES))
         self.assertEqual(contract["scores"]["temperature"], 1.25)
         self.assertIn("right one of seven for 50 %", contract["warning"])
+        self.assertTrue(contract["licence"]["non_commercial"] and contract["licence"]["text"].isprintable())
 
     def test_the_card_shows_licence_and_figures(self):
         card = self.files["card.md"].decode()
