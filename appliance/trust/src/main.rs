@@ -46,7 +46,7 @@ type Failure = (u8, Box<dyn std::error::Error>);
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let setup = load(&arguments.config).map_err(|error| {
         let code = match &error {
-            SetupError::TrustRootDocument { .. } | SetupError::TrustRootPinned { .. } => exit::TRUST,
+            SetupError::TrustRoot { .. } => exit::TRUST,
             _ => exit::CONFIG,
         };
         (code, error.into())

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use obscura_bundle::{MAX_ROOT_BYTES, Root, RootError};
+use obscura_bundle::{MAX_ROOT_BYTES, RootError, TrustedRoot};
 use obscura_process::{
     ConfigError, default_incoming_dir, default_runtime_dir, from_hex, read, read_bounded, read_identity,
     resolve,
@@ -58,7 +58,7 @@ pub struct Setup {
     /// Folder of bundles that came over a carrier.
     pub incoming_dir: PathBuf,
     /// The pinned root.
-    pub root: Root,
+    pub root: TrustedRoot,
     /// The key that signs receipts.
     pub receipt_key: Identity,
 }
@@ -70,23 +70,13 @@ pub enum SetupError {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The root file is not a root document.
-    #[error("{} is not a root document", path.display())]
-    TrustRootDocument {
+    /// The root file is not the pinned root document.
+    #[error("{} is not the root that trust.root_fingerprint pins", path.display())]
+    TrustRoot {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: RootError,
-    },
-    /// The root file is not the pinned one.
-    #[error("{} has fingerprint {got}, trust.root_fingerprint pins {pinned}", path.display())]
-    TrustRootPinned {
-        /// The file.
-        path: PathBuf,
-        /// Its fingerprint.
-        got: Digest,
-        /// The fingerprint pinned.
-        pinned: Digest,
     },
 }
 
@@ -98,15 +88,8 @@ pub fn load(path: &Path) -> Result<Setup, SetupError> {
     let file: File = read(path)?;
     let root_path = resolve(path, &file.trust.root);
     let root_bytes = read_bounded(&root_path, MAX_ROOT_BYTES as u64)?;
-    let (got, pinned) = (Digest::of(&root_bytes), file.trust.root_fingerprint);
-    if got != pinned {
-        return Err(SetupError::TrustRootPinned {
-            path: root_path,
-            got,
-            pinned,
-        });
-    }
-    let root = Root::from_bytes(&root_bytes).map_err(|source| SetupError::TrustRootDocument {
+    let pinned = file.trust.root_fingerprint;
+    let root = TrustedRoot::pinned(&root_bytes, pinned).map_err(|source| SetupError::TrustRoot {
         path: root_path,
         source,
     })?;

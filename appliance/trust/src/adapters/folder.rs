@@ -109,7 +109,7 @@ impl BundlePlace for FolderBundles {
 mod tests {
     use std::collections::BTreeMap;
 
-    use obscura_bundle::{Bundle, Meta, Root};
+    use obscura_bundle::{Bundle, Meta, Root, TrustedRoot};
     use obscura_protocol::identity::Identity;
     use zeroize::Zeroizing;
 
@@ -152,7 +152,7 @@ mod tests {
     }
 
     /// The counters of the models a box with this folder offers.
-    fn offered(models: &Path, root: &Root) -> Vec<u32> {
+    fn offered(models: &Path, root: &TrustedRoot) -> Vec<u32> {
         let shelf = boot(&FolderBundles::new(models.to_owned()), root).unwrap();
         shelf.iter().map(Entry::security_counter).collect()
     }
@@ -160,6 +160,7 @@ mod tests {
     #[test]
     fn no_power_cut_leaves_the_box_without_its_model_or_loses_the_new_one() {
         let root = Root::new(1, 1, vec![key().public()]).unwrap();
+        let root = TrustedRoot::pinned(&root.to_bytes(), root.fingerprint()).unwrap();
         // More than either folder sees: the last rounds are not cut at all.
         for operations in 0..8 {
             let folder = tempfile::tempdir().unwrap();
@@ -201,6 +202,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let models = FolderBundles::new(folder.path().to_owned());
         let root = Root::new(1, 1, vec![key().public()]).unwrap();
+        let root = TrustedRoot::pinned(&root.to_bytes(), root.fingerprint()).unwrap();
         take_in(
             &FolderBundles::new(folder.path().join("incoming")),
             &models,

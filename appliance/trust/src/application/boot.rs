@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use obscura_bundle::{Bundle, BundleError, MAX_BUNDLE_BYTES, Root, Verified};
+use obscura_bundle::{Bundle, BundleError, MAX_BUNDLE_BYTES, TrustedRoot, Verified};
 use obscura_protocol::CURRENT_VERSION;
 
 use crate::{
@@ -47,7 +47,7 @@ enum Refused {
 ///
 /// # Errors
 /// The source cannot be listed. A single bad bundle is no error: it is logged and left out.
-pub fn boot(source: &dyn BundleSource, root: &Root) -> std::io::Result<Shelf<VerifiedBundle>> {
+pub fn boot(source: &dyn BundleSource, root: &TrustedRoot) -> std::io::Result<Shelf<VerifiedBundle>> {
     let mut shelf = Shelf::new(CURRENT_VERSION);
     for origin in source.candidates()? {
         if let Err(error) = admit(source, &origin, root, &mut shelf) {
@@ -67,7 +67,7 @@ pub fn boot(source: &dyn BundleSource, root: &Root) -> std::io::Result<Shelf<Ver
 fn admit(
     source: &dyn BundleSource,
     origin: &Path,
-    root: &Root,
+    root: &TrustedRoot,
     shelf: &mut Shelf<VerifiedBundle>,
 ) -> Result<(), Refused> {
     let bytes = source.read(origin, MAX_BUNDLE_BYTES)?;

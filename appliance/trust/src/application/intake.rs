@@ -10,7 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
-use obscura_bundle::{BundleError, MAX_BUNDLE_BYTES, Root};
+use obscura_bundle::{BundleError, MAX_BUNDLE_BYTES, TrustedRoot};
 
 use super::VerifiedBundle;
 use crate::{
@@ -50,7 +50,7 @@ struct Installed {
 }
 
 /// Installs what waits and may run; nothing that goes wrong here keeps the box from starting.
-pub fn take_in(waiting: &dyn BundlePlace, models: &dyn BundlePlace, root: &Root) {
+pub fn take_in(waiting: &dyn BundlePlace, models: &dyn BundlePlace, root: &TrustedRoot) {
     let candidates = match waiting.candidates() {
         Ok(candidates) => candidates,
         // Nothing was ever sent to this box.
@@ -85,7 +85,7 @@ fn install(
     candidate: &Path,
     waiting: &dyn BundleSource,
     models: &dyn BundlePlace,
-    root: &Root,
+    root: &TrustedRoot,
 ) -> Result<(), NotTaken> {
     let bytes = waiting
         .read(candidate, MAX_BUNDLE_BYTES)
@@ -126,7 +126,7 @@ fn judge<'a>(bundle: &VerifiedBundle, installed: &'a [Installed]) -> Result<Opti
     }
 }
 
-fn installed(models: &dyn BundleSource, root: &Root) -> std::io::Result<Vec<Installed>> {
+fn installed(models: &dyn BundleSource, root: &TrustedRoot) -> std::io::Result<Vec<Installed>> {
     let mut installed = Vec::new();
     for origin in models.candidates()? {
         // What cannot be read or does not verify is not offered either; the boot that follows says why.

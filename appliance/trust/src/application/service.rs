@@ -101,7 +101,7 @@ mod tests {
         path::{Path, PathBuf},
     };
 
-    use obscura_bundle::{Bundle, Meta, Root};
+    use obscura_bundle::{Bundle, Meta, Root, TrustedRoot};
     use obscura_protocol::identity::JobId;
     use zeroize::Zeroizing;
 
@@ -139,6 +139,7 @@ mod tests {
 
     fn service(bundles: Vec<Vec<u8>>) -> Service {
         let root = Root::new(1, 1, vec![key(1).public()]).unwrap();
+        let root = TrustedRoot::pinned(&root.to_bytes(), root.fingerprint()).unwrap();
         let shelf = boot(&MemBundles(bundles), &root).unwrap();
         Service::new(shelf, key(9), "box-1".parse().unwrap())
     }

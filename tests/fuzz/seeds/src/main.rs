@@ -11,7 +11,7 @@ use std::{
 };
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
-use obscura_bundle::{Bundle, Meta, Root, manifest::SCHEME_TFHE_1};
+use obscura_bundle::{Bundle, Meta, Root, RootChange, manifest::SCHEME_TFHE_1};
 use obscura_circuit::Circuit;
 use obscura_fhe_core::{Answer, Item, ParameterSet, Plan, SEED_BYTES};
 use obscura_local::{agent, appliance};
@@ -347,7 +347,13 @@ fn bundles(corpus: &Corpus) -> Outcome {
     corpus.write("manifest", "one-empty-file", empty.manifest_bytes())?;
     let other = Identity::from_seed(&Zeroizing::new([0x43; 32]));
     let root = Root::new(1, 2, vec![identity().public(), other.public()])?;
-    corpus.write("root", "two-of-two", &root.to_bytes())
+    corpus.write("root", "two-of-two", &root.to_bytes())?;
+    let gone = vec![other.public().fingerprint()];
+    let next = Root::with_revoked(2, 1, vec![identity().public()], gone)?;
+    corpus.write("root", "one-revoked", &next.to_bytes())?;
+    let mut change = RootChange::unsigned(&next);
+    change.sign(&identity())?;
+    corpus.write("root", "change", &change.to_bytes())
 }
 
 fn payload(corpus: &Corpus) -> Outcome {

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, io};
 
-use obscura_bundle::{Bundle, Meta};
+use obscura_bundle::{Bundle, Meta, Root};
 use obscura_protocol::identity::Identity;
 use zeroize::Zeroizing;
 
@@ -72,8 +72,9 @@ fn key(seed: u8) -> Identity {
     Identity::from_seed(&Zeroizing::new([seed; 32]))
 }
 
-fn root() -> Root {
-    Root::new(1, 1, vec![key(1).public()]).unwrap()
+fn root() -> TrustedRoot {
+    let root = Root::new(1, 1, vec![key(1).public()]).unwrap();
+    TrustedRoot::pinned(&root.to_bytes(), root.fingerprint()).unwrap()
 }
 
 fn meta(model_id: &str, security_counter: u32) -> Meta {
