@@ -143,7 +143,10 @@ impl<D: Disk> FolderRoots<D> {
 
 impl<D: Disk> RootStore for FolderRoots<D> {
     fn read(&self, version: u32) -> io::Result<Option<Vec<u8>>> {
-        match self.disk.read(&self.folder.join(version.to_string()), MAX_CHANGE_BYTES) {
+        match self
+            .disk
+            .read(&self.folder.join(version.to_string()), MAX_CHANGE_BYTES)
+        {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

@@ -41,7 +41,10 @@ struct FloorRecord {
 
 /// The record of the floors.
 pub fn encode_floors(floors: &Floors) -> Vec<u8> {
-    let models = floors.models().iter().map(|(model, floor)| (model.clone(), *floor));
+    let models = floors
+        .models()
+        .iter()
+        .map(|(model, floor)| (model.clone(), *floor));
     let record = FloorRecord {
         root_version: floors.root_version(),
         models: models.collect(),
@@ -103,7 +106,11 @@ pub fn decode_slots(bytes: &[u8]) -> Option<Slots> {
         tries: record.tries,
         good: record.good,
     };
-    let preferred = if record.second_preferred { SlotId::B } else { SlotId::A };
+    let preferred = if record.second_preferred {
+        SlotId::B
+    } else {
+        SlotId::A
+    };
     Some(Slots::restore(preferred, record.a.map(slot), record.b.map(slot)))
 }
 

@@ -30,7 +30,9 @@ impl Models {
     pub fn look_over(&self, inbox: &dyn Inbox) {
         for candidate in inbox.candidates().unwrap_or_default() {
             let file = candidate.display();
-            let bytes = inbox.read(&candidate, MAX_BUNDLE_BYTES).map_err(Refused::DeviceUnreadable);
+            let bytes = inbox
+                .read(&candidate, MAX_BUNDLE_BYTES)
+                .map_err(Refused::DeviceUnreadable);
             let examined = bytes.and_then(|bytes| match RootChange::is_named_in(&bytes) {
                 true => Ok(None),
                 false => self.examine(&bytes).map(Some),

@@ -164,7 +164,8 @@ impl Models {
     pub(super) fn examine(&self, bytes: &[u8]) -> Result<Bundle<Verified>, Refused> {
         let bundle = verify(bytes, &self.root)?;
         let manifest = bundle.manifest();
-        self.floors.admits(&manifest.model_id, manifest.security_counter)?;
+        self.floors
+            .admits(&manifest.model_id, manifest.security_counter)?;
         if !manifest.fits_hardware(&self.hardware) {
             return Err(Refused::PeerHardware {
                 needs: manifest.hardware.clone(),
@@ -230,7 +231,8 @@ impl Models {
                     }
                     let (counter, good) = (slot.counter, slot.good);
                     tracing::info!(model, slot = ?id, counter, good, "model verified");
-                    self.offered.insert(model.to_owned(), Offered { bundle, slot: id });
+                    self.offered
+                        .insert(model.to_owned(), Offered { bundle, slot: id });
                     return;
                 }
                 Err(error) => {
@@ -240,7 +242,11 @@ impl Models {
             }
         }
         let floor = self.floors.of(model);
-        tracing::error!(model, floor, "degraded: this model has no bundle that may run; send a signed one");
+        tracing::error!(
+            model,
+            floor,
+            "degraded: this model has no bundle that may run; send a signed one"
+        );
     }
 
     /// Takes the verdict on an offered model: conformance and known answers held, or did not. A bad one gives way to
@@ -248,7 +254,11 @@ impl Models {
     ///
     /// # Errors
     /// The model is not offered.
-    pub fn report(&mut self, model_hash: &Digest, good: bool) -> Result<Option<&Bundle<Verified>>, NotOffered> {
+    pub fn report(
+        &mut self,
+        model_hash: &Digest,
+        good: bool,
+    ) -> Result<Option<&Bundle<Verified>>, NotOffered> {
         let mut offered = self.offered.iter();
         let found = offered.find(|(_, offered)| offered.bundle.model_hash() == *model_hash);
         let (model, id) = match found {
@@ -300,7 +310,12 @@ impl Models {
         match self.stores.floors.write(&self.floors) {
             Ok(()) => {
                 let (kind, floors) = (self.floor_kind(), self.floors.models());
-                tracing::info!(?kind, ?floors, root = self.floors.root_version(), "rollback floors raised");
+                tracing::info!(
+                    ?kind,
+                    ?floors,
+                    root = self.floors.root_version(),
+                    "rollback floors raised"
+                );
             }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;

@@ -36,10 +36,7 @@ pub struct Floors {
 impl Floors {
     /// Floors as they were kept; `None` when there are too many.
     pub fn restore(root_version: u32, models: BTreeMap<String, u32>) -> Option<Self> {
-        (models.len() <= MAX_MODELS).then_some(Self {
-            root_version,
-            models,
-        })
+        (models.len() <= MAX_MODELS).then_some(Self { root_version, models })
     }
 
     /// Lowest root version that may be believed.

@@ -263,8 +263,16 @@ mod tests {
     #[test]
     fn a_bundle_never_overwrites_the_only_good_one() {
         let slots = updated();
-        assert_eq!(slots.install_target(0, |_| true), SlotId::B, "B is on trial, A is good");
-        assert_eq!(slots.install_target(0, |id| id == SlotId::B), SlotId::A, "A cannot be read");
+        assert_eq!(
+            slots.install_target(0, |_| true),
+            SlotId::B,
+            "B is on trial, A is good"
+        );
+        assert_eq!(
+            slots.install_target(0, |id| id == SlotId::B),
+            SlotId::A,
+            "A cannot be read"
+        );
         assert_eq!(slots.install_target(9, |_| true), SlotId::A, "nothing can start");
     }
 }

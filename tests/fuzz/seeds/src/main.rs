@@ -25,6 +25,10 @@ use obscura_protocol::{
     transfer::{ChunkSet, ObjectHeader, ObjectKind},
 };
 use obscura_sealed::{Cost, seal};
+use obscura_trust::{
+    adapters::{encode_floors, encode_slots},
+    domain::{Floors, Slot, SlotId, Slots},
+};
 use zeroize::Zeroizing;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -51,6 +55,7 @@ fn main() -> Outcome {
     messages(&corpus)?;
     statements(&corpus)?;
     bundles(&corpus)?;
+    trust_records(&corpus)?;
     payload(&corpus)?;
     local(&corpus)?;
     frames(&corpus)?;
@@ -354,6 +359,19 @@ fn bundles(corpus: &Corpus) -> Outcome {
     let mut change = RootChange::unsigned(&next);
     change.sign(&identity())?;
     corpus.write("root", "change", &change.to_bytes())
+}
+
+fn trust_records(corpus: &Corpus) -> Outcome {
+    let mut floors = Floors::default();
+    floors.raise_root(2);
+    floors.raise("cardio-lr", 3)?;
+    floors.raise("derm-small", 7)?;
+    corpus.write("trust_records", "floors", &encode_floors(&floors))?;
+    let mut slots = Slots::default();
+    slots.install(SlotId::A, Slot::on_trial([0x11; 32], 6));
+    slots.mark_good(SlotId::A);
+    slots.install(SlotId::B, Slot::on_trial([0x12; 32], 8));
+    corpus.write("trust_records", "slots", &encode_slots(&slots))
 }
 
 fn payload(corpus: &Corpus) -> Outcome {
