@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 /// How long the process may take to open its socket.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn key(seed: u8) -> Identity {
     Identity::from_seed(&Zeroizing::new([seed; 32]))

@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(disk.read(&file, 9).unwrap(), [2; 9]);
         assert_eq!(disk.read(&file, 4).unwrap(), [2; 5]);
         assert!(disk.read(&folder, 4).is_err());
-        assert_eq!(disk.list(&folder).unwrap(), [file.clone()]);
+        assert_eq!(disk.list(&folder).unwrap(), std::slice::from_ref(&file));
         delete(&disk, &file).unwrap();
         assert_eq!(disk.list(&folder).unwrap(), Vec::<PathBuf>::new());
     }

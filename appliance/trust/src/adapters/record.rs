@@ -14,16 +14,16 @@ pub const MAX_RECORD_BYTES: usize = 8192;
 
 const FORMAT: u8 = 1;
 const HASH_BYTES: usize = 32;
-const FLOORS: &[u8; 8] = b"OBSCFLOO";
-const SLOTS: &[u8; 8] = b"OBSCSLOT";
+const FLOORS: &[u8] = b"OBSCFLOO";
+const SLOTS: &[u8] = b"OBSCSLOT";
 
-fn seal<T: Serialize>(magic: &[u8; 8], value: &T) -> Vec<u8> {
-    let mut bytes = [magic.as_slice(), &[FORMAT], &codec::encode(value)].concat();
+fn seal<T: Serialize>(magic: &[u8], value: &T) -> Vec<u8> {
+    let mut bytes = [magic, &[FORMAT], &codec::encode(value)].concat();
     bytes.extend_from_slice(&Digest::of(&bytes).0);
     bytes
 }
 
-fn open<T: DeserializeOwned>(magic: &[u8; 8], bytes: &[u8]) -> Option<T> {
+fn open<T: DeserializeOwned>(magic: &[u8], bytes: &[u8]) -> Option<T> {
     let (content, hash) = bytes.split_at_checked(bytes.len().checked_sub(HASH_BYTES)?)?;
     let body = content.strip_prefix(magic)?.strip_prefix(&[FORMAT])?;
     if Digest::of(content).0 != hash {

@@ -33,9 +33,11 @@ impl Models {
             let bytes = inbox
                 .read(&candidate, MAX_BUNDLE_BYTES)
                 .map_err(Refused::DeviceUnreadable);
-            let examined = bytes.and_then(|bytes| match RootChange::is_named_in(&bytes) {
-                true => Ok(None),
-                false => self.examine(&bytes).map(Some),
+            let examined = bytes.and_then(|bytes| {
+                if RootChange::is_named_in(&bytes) {
+                    return Ok(None);
+                }
+                self.examine(&bytes).map(Some)
             });
             match examined {
                 Ok(Some(bundle)) => {

@@ -134,7 +134,8 @@ impl Slots {
         let good = order
             .iter()
             .find(|id| self.slot(**id).is_some_and(|slot| slot.good));
-        good.or(order.first()).map_or(SlotId::A, |keep| keep.other())
+        good.or_else(|| order.first())
+            .map_or(SlotId::A, |keep| keep.other())
     }
 
     /// Forgets what a slot holds, before its bundle is overwritten.

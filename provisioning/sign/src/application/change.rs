@@ -48,7 +48,7 @@ fn draft(former: &Root, arguments: &NextArguments) -> Result<Root, SignError> {
         .version()
         .checked_add(1)
         .ok_or(SignError::ConfigLastVersion)?;
-    let threshold = arguments.threshold.unwrap_or(former.threshold());
+    let threshold = arguments.threshold.unwrap_or_else(|| former.threshold());
     Root::with_revoked(version, threshold, keys, revoked).map_err(SignError::ConfigRoot)
 }
 
