@@ -1,6 +1,12 @@
 //! Whoever replays, alters, swaps, deletes or steals.
 
+use obscura_bundle::verify;
+
 use super::*;
+use crate::{
+    adapters::encode_slots,
+    domain::{Slot, SlotId, Slots},
+};
 
 /// What waits is deleted, what runs is what ran before.
 #[track_caller]
@@ -45,6 +51,34 @@ fn an_old_signed_bundle_and_a_re_signed_lower_counter_are_refused() {
             ("3.obb", bundle("m", 0)),
         ],
     );
+}
+
+#[test]
+fn what_is_older_than_the_running_bundle_is_refused_even_above_the_floor() {
+    let bench = Bench::running();
+    bench.put("x.obb", &bundle("m", 4));
+    bench.start_and_find_good();
+    assert_eq!(bench.floors().of("m"), 3);
+    let other = signed_by(&[1], "m", 3, model_files(11));
+    changes_nothing(&bench, &[("x.obb", other)]);
+    assert_eq!(counters(&bench.start()), [4]);
+}
+
+#[test]
+fn a_forged_state_does_not_lift_an_old_bundle_above_the_floor() {
+    let bench = Bench::running();
+    let old = bench.disk.get("/trust/slots/m/a").unwrap();
+    for counter in [4, 5] {
+        bench.put("x.obb", &bundle("m", counter));
+        bench.start_and_find_good();
+    }
+    let hash = verify(&old, &bench.pinned).unwrap().model_hash();
+    let mut forged = Slots::default();
+    forged.install(SlotId::A, Slot::on_trial(hash.0, 50));
+    forged.mark_good(SlotId::A);
+    bench.disk.put("/trust/slots/m/a", &old);
+    bench.disk.put("/trust/slots/m/state", &encode_slots(&forged));
+    assert_eq!(counters(&bench.start()), NOTHING);
 }
 
 #[test]
@@ -106,6 +140,11 @@ fn an_old_bundle_put_into_its_slot_again_does_not_run() {
     bench.disk.wipe("/trust/slots");
     bench.disk.put("/models/old.obb", &old);
     assert_eq!(counters(&bench.start()), NOTHING);
+    assert_eq!(
+        bench.disk.names("/models"),
+        ["/models/old.obb"],
+        "it is not even taken in"
+    );
     // One at the floor does.
     bench.put("x.obb", &bundle("m", 4));
     assert_eq!(counters(&bench.start()), [4]);
