@@ -97,6 +97,10 @@ pub enum Refused {
 struct Offered {
     bundle: Bundle<Verified>,
     slot: SlotId,
+    /// Whether it was found good, now or at an earlier start.
+    is_good: bool,
+    /// Whether compute began to load it.
+    is_handed_out: bool,
 }
 
 /// The models of this box and what decides about them.
@@ -163,6 +167,7 @@ impl Models {
     /// Checks bytes that are to run or to be installed: signatures, hash of every file, counter, conformance.
     pub(super) fn examine(&self, bytes: &[u8]) -> Result<Bundle<Verified>, Refused> {
         let bundle = verify(bytes, &self.root)?;
+        // Lower is refused, equal accepted; a manifest without a counter does not decode.
         let manifest = bundle.manifest();
         self.floors
             .admits(&manifest.model_id, manifest.security_counter)?;
@@ -231,8 +236,13 @@ impl Models {
                     }
                     let (counter, good) = (slot.counter, slot.good);
                     tracing::info!(model, slot = ?id, counter, good, "model verified");
-                    self.offered
-                        .insert(model.to_owned(), Offered { bundle, slot: id });
+                    let offered = Offered {
+                        bundle,
+                        slot: id,
+                        is_good: good,
+                        is_handed_out: false,
+                    };
+                    self.offered.insert(model.to_owned(), offered);
                     return;
                 }
                 Err(error) => {
@@ -247,6 +257,20 @@ impl Models {
             floor,
             "degraded: this model has no bundle that may run; send a signed one"
         );
+    }
+
+    /// Compute begins to load what is offered. What it began to load before and said nothing about may have cost it its
+    /// life: that counts as another start.
+    pub fn hand_out(&mut self) {
+        let unjudged = self.offered.iter();
+        let unjudged = unjudged.filter(|(_, offered)| offered.is_handed_out && !offered.is_good);
+        for model in unjudged.map(|(model, _)| model.clone()).collect::<Vec<_>>() {
+            tracing::warn!(model, "loaded once more, without a verdict on the last time");
+            self.offer(&model);
+        }
+        for offered in self.offered.values_mut() {
+            offered.is_handed_out = true;
+        }
     }
 
     /// Takes the verdict on an offered model: conformance and known answers held, or did not. A bad one gives way to
@@ -267,6 +291,9 @@ impl Models {
         };
         let mut slots = self.slots(&model);
         if good {
+            if let Some(offered) = self.offered.get_mut(&model) {
+                offered.is_good = true;
+            }
             // The floor rises only when it is kept that this slot is good.
             if !slots.mark_good(id) || self.keep(&model, &slots) {
                 self.raise_floor(&model, &slots);

@@ -32,7 +32,7 @@ impl Service {
     /// Answers `request`; refusals are answers.
     pub fn handle(&mut self, request: &TrustRequest) -> TrustReply {
         let answer = match request {
-            TrustRequest::Models => Ok(TrustReply::Models(self.models.iter().map(described).collect())),
+            TrustRequest::Models => Ok(self.hand_out()),
             TrustRequest::FilePiece {
                 model_hash,
                 file,
@@ -42,6 +42,11 @@ impl Service {
             TrustRequest::Verdict { model_hash, good } => self.verdict(model_hash, *good),
         };
         answer.unwrap_or_else(TrustReply::Refused)
+    }
+
+    fn hand_out(&mut self) -> TrustReply {
+        self.models.hand_out();
+        TrustReply::Models(self.models.iter().map(described).collect())
     }
 
     fn verdict(&mut self, model_hash: &Digest, good: bool) -> Result<TrustReply, TrustRefusal> {

@@ -45,6 +45,23 @@ fn a_bundle_that_is_never_found_good_gives_way_after_its_tries() {
 }
 
 #[test]
+fn a_bundle_under_which_compute_dies_again_and_again_gives_way_while_trust_lives() {
+    let bench = Bench::running();
+    bench.put("x.obb", &bundle("m", 4));
+    let mut models = bench.start();
+    for load in 0..TRIES {
+        models.hand_out();
+        assert_eq!(counters(&models), [4], "{load}");
+    }
+    models.hand_out();
+    assert_eq!(counters(&models), [3]);
+    for _load in 0..40 {
+        models.hand_out();
+        assert_eq!(counters(&models), [3], "it was found good before");
+    }
+}
+
+#[test]
 fn a_bad_bundle_gives_way_at_once_and_for_good() {
     let bench = Bench::running();
     bench.put("x.obb", &bundle("m", 4));
