@@ -204,6 +204,8 @@ pub enum Purpose {
     Receipt,
     /// A bundle's manifest.
     Manifest,
+    /// A root document.
+    Root,
 }
 
 impl Purpose {
@@ -214,6 +216,7 @@ impl Purpose {
             Self::Ticket => b"obscura ticket v1\0",
             Self::Receipt => b"obscura receipt v1\0",
             Self::Manifest => b"obscura manifest v1\0",
+            Self::Root => b"obscura root v1\0",
         }
     }
 

@@ -172,6 +172,12 @@ pub trait Trust: Send {
     /// [`TrustError`].
     fn models(&mut self) -> Result<Vec<VerifiedModel>, TrustError>;
 
+    /// Says whether a model is good; the model to load instead of a bad one, when there is another.
+    ///
+    /// # Errors
+    /// [`TrustError`].
+    fn verdict(&mut self, model: &VerifiedModel, good: bool) -> Result<Option<VerifiedModel>, TrustError>;
+
     /// A whole file of a verified model.
     ///
     /// # Errors

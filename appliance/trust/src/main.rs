@@ -1,6 +1,9 @@
 //! `obscura-box-trust`: wires configuration, model folder and socket. Started by `obscura-box`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Parser;
 use obscura_local::{
@@ -9,8 +12,12 @@ use obscura_local::{
 };
 use obscura_process::{exit, on_end_of_input, start_log};
 use obscura_trust::{
-    adapters::{FolderBundles, Setup, SetupError, load, serve},
-    application::{Service, boot, take_in},
+    adapters::{
+        FileFloors, Floor, FolderInbox, FolderRoots, FolderSlots, FsDisk, Setup, SetupError, UntouchedFloors,
+        load, serve,
+    },
+    application::{Models, Origin, Service, StartError, Stores},
+    ports::{FloorError, FloorStore},
 };
 
 /// The box's trust process: verifies signed models, signs receipts. Started by obscura-box; ends when its
@@ -46,31 +53,82 @@ type Failure = (u8, Box<dyn std::error::Error>);
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let setup = load(&arguments.config).map_err(|error| {
         let code = match &error {
-            SetupError::TrustRootDocument { .. } | SetupError::TrustRootPinned { .. } => exit::TRUST,
+            SetupError::TrustRoot { .. } => exit::TRUST,
             _ => exit::CONFIG,
         };
         (code, error.into())
     })?;
-    let Setup {
-        box_name,
-        runtime_dir,
-        model_dir,
-        incoming_dir,
-        root,
-        receipt_key,
-    } = setup;
-    let models = FolderBundles::new(model_dir);
-    if !arguments.check {
-        take_in(&FolderBundles::new(incoming_dir), &models, &root);
-    }
-    let shelf = boot(&models, &root).map_err(|error| (exit::CONFIG, error.into()))?;
     if arguments.check {
-        return Ok(());
+        return check(&setup);
     }
     let internal = |error: Box<dyn std::error::Error>| (exit::INTERNAL, error);
+    let models = start(&setup)?;
     on_end_of_input(|| std::process::exit(0)).map_err(|error| internal(error.into()))?;
-    let socket = runtime_dir.join(TRUST_SOCKET);
+    let socket = setup.runtime_dir.join(TRUST_SOCKET);
     let listener = Listener::bind(&socket, MAX_FRAME_BYTES).map_err(|error| internal(error.into()))?;
     tracing::info!(socket = %socket.display(), "trust serves");
-    serve(&listener, &Service::new(shelf, receipt_key, box_name)).map_err(|error| internal(error.into()))
+    let mut service = Service::new(models, setup.receipt_key, setup.box_name);
+    serve(&listener, &mut service).map_err(|error| internal(error.into()))
+}
+
+/// Takes in what waits, then offers what may run.
+fn start(setup: &Setup) -> Result<Models, Failure> {
+    let floors = floors(setup);
+    floors.begin().map_err(|error| refused(error.into()))?;
+    let mut models = open(setup, Box::new(floors))?;
+    models.take_in(&inbox(&setup.incoming_dir), Origin::Carrier);
+    models.take_in(&inbox(&setup.model_dir), Origin::Hand);
+    models.boot().map_err(refused)?;
+    tracing::info!(floor = ?models.floor_kind(), "rollback floors are enforced");
+    Ok(models)
+}
+
+/// Says what a start would find, and changes nothing.
+fn check(setup: &Setup) -> Result<(), Failure> {
+    let floors = floors(setup);
+    let first = floors
+        .is_first_start()
+        .map_err(|error| refused(FloorError::from(error).into()))?;
+    let floors: Box<dyn FloorStore> = if first {
+        Box::new(UntouchedFloors)
+    } else {
+        Box::new(floors)
+    };
+    let models = open(setup, floors)?;
+    models.look_over_slots();
+    models.look_over(&inbox(&setup.model_dir));
+    Ok(())
+}
+
+fn open(setup: &Setup, floors: Box<dyn FloorStore>) -> Result<Models, Failure> {
+    let stores = Stores {
+        floors,
+        roots: Box::new(FolderRoots::new(FsDisk, &setup.state_dir)),
+        slots: Box::new(FolderSlots::new(FsDisk, &setup.state_dir)),
+    };
+    Models::start(stores, &setup.root, setup.hardware.clone()).map_err(refused)
+}
+
+fn floors(setup: &Setup) -> FileFloors<FsDisk> {
+    match setup.floor {
+        Floor::Weak => {
+            tracing::warn!(
+                "rollback floors are weak: kept in a file, which whoever holds the disk can restore"
+            );
+            FileFloors::new(FsDisk, &setup.state_dir)
+        }
+    }
+}
+
+fn inbox(folder: &Path) -> FolderInbox<FsDisk> {
+    FolderInbox::new(FsDisk, folder.to_owned())
+}
+
+fn refused(error: StartError) -> Failure {
+    let code = if error.is_tampering() {
+        exit::TRUST
+    } else {
+        exit::INTERNAL
+    };
+    (code, error.into())
 }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, error::Error, fs, path::Path};
 
-use obscura_bundle::{Bundle, Contract, Meta, Root, file_name};
+use obscura_bundle::{Bundle, Contract, Meta, Root, TrustedRoot, file_name};
 use obscura_protocol::identity::Identity;
 use obscura_vault::{
     adapters::model::{ModelError, TfheModel},
@@ -39,6 +39,7 @@ fn model(model_id: &str, files: &Files) -> Result<TfheModel, ModelError> {
         min_protocol: 1,
     };
     let root = Root::new(1, 1, vec![key.public()]).unwrap();
+    let root = TrustedRoot::pinned(&root.to_bytes(), root.fingerprint()).unwrap();
     let bundle = Bundle::build(&meta, files.clone()).unwrap().sign(&[key]);
     TfheModel::from_bundle(&bundle, &root)
 }

@@ -10,7 +10,7 @@ use obscura_protocol::{
 use crate::{
     bundle::{Bundle, BundleError, MAX_BUNDLE_BYTES, Unverified},
     frame::{Bytes, Frame, KeySignature, MAGIC, VERSION},
-    manifest::{FileEntry, MAX_MANIFEST_BYTES, Manifest, Meta},
+    manifest::{FileEntry, MAX_MANIFEST_BYTES, Manifest, Meta, Target},
 };
 
 /// A payload with its manifest, not yet signed.
@@ -21,11 +21,23 @@ pub struct Unsigned {
 }
 
 impl Bundle<Unverified> {
-    /// Lists `files` in a manifest. The same input gives the same bytes.
+    /// Lists `files` in a manifest of a model for every box. The same input gives the same bytes.
     ///
     /// # Errors
     /// [`BundleError`] when a name, a text or a size is not allowed.
     pub fn build(meta: &Meta, files: BTreeMap<String, Vec<u8>>) -> Result<Unsigned, BundleError> {
+        Self::build_for(&Target::default(), meta, files)
+    }
+
+    /// As [`Bundle::build`], for the boxes of `target`.
+    ///
+    /// # Errors
+    /// [`BundleError`] when a name, a text or a size is not allowed.
+    pub fn build_for(
+        target: &Target,
+        meta: &Meta,
+        files: BTreeMap<String, Vec<u8>>,
+    ) -> Result<Unsigned, BundleError> {
         let total: usize = files.values().map(Vec::len).sum();
         if total > MAX_BUNDLE_BYTES - 2 * MAX_MANIFEST_BYTES {
             return Err(BundleError::PeerTooLarge {
@@ -38,7 +50,7 @@ impl Bundle<Unverified> {
             len_bytes: bytes.len() as u64,
             digest: Digest::of(bytes),
         });
-        let manifest = Manifest::new(meta, entries.collect())?;
+        let manifest = Manifest::new(meta, target, entries.collect())?;
         Ok(Unsigned {
             manifest: codec::encode(&manifest),
             files,

@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-use obscura_protocol::identity::{Digest, PublicKey, Purpose};
+use obscura_protocol::identity::{Digest, Purpose};
 
 use crate::{
     contract::{Contract, ContractError},
     file_name,
     frame::{Frame, KeySignature, MAGIC, PREFIX_BYTES, VERSION},
     manifest::{FileEntry, MAX_MANIFEST_BYTES, Manifest, ManifestError},
-    root::Root,
+    signatures::{self, WrongSignature},
+    trusted::TrustedRoot,
 };
 
 /// Largest bundle file: 64 MiB.
@@ -55,6 +56,19 @@ pub enum BundleError {
     #[error("bundle is signed by {got} keys of this root, {needed} are needed")]
     PeerTooFewSignatures {
         /// Keys that signed.
+        got: usize,
+        /// Keys needed.
+        needed: usize,
+    },
+    /// Enough keys of the root signed, but too few of them may sign this security counter.
+    #[error(
+        "bundle has security counter {counter}, {got} of the keys that signed it may sign so high a counter, {needed} \
+         are needed"
+    )]
+    PeerCounterLimit {
+        /// Counter of the manifest.
+        counter: u32,
+        /// Keys that signed and whose limit is not below the counter.
         got: usize,
         /// Keys needed.
         needed: usize,
@@ -115,7 +129,7 @@ pub struct Bundle<State> {
 ///
 /// # Errors
 /// [`BundleError`]; nothing of a refused bundle is returned.
-pub fn verify(bytes: &[u8], root: &Root) -> Result<Bundle<Verified>, BundleError> {
+pub fn verify(bytes: &[u8], root: &TrustedRoot) -> Result<Bundle<Verified>, BundleError> {
     Bundle::parse(bytes)?.verify(root)
 }
 
@@ -176,17 +190,34 @@ impl Bundle<Unverified> {
 
     /// Checks signatures, then the manifest, then every file.
     ///
-    /// A key counts once however often it signed. Signatures of keys outside the root are passed over, so
-    /// that one file can serve two roots while they change; a wrong signature of a key of the root refuses
-    /// the bundle.
+    /// A key counts once however often it signed, and not at all under a counter above its limit. Signatures of
+    /// keys outside the root, revoked ones among them, are passed over, so that one file can serve two roots while
+    /// they change; a wrong signature of a key of the root refuses the bundle.
     ///
     /// # Errors
     /// [`BundleError`].
-    pub fn verify(self, root: &Root) -> Result<Bundle<Verified>, BundleError> {
-        self.check_signatures(root)?;
+    pub fn verify(self, root: &TrustedRoot) -> Result<Bundle<Verified>, BundleError> {
+        let root = root.document();
         let manifest_bytes = &self.bytes[self.manifest.clone()];
+        let signed = signatures::signers(root, Purpose::Manifest, manifest_bytes, &self.signatures)
+            .map_err(|WrongSignature { key }| BundleError::PeerBadSignature { key })?;
+        let needed = usize::from(root.threshold());
+        if signed.len() < needed {
+            return Err(BundleError::PeerTooFewSignatures {
+                got: signed.len(),
+                needed,
+            });
+        }
         let model_hash = Digest::of(manifest_bytes);
         let manifest = Manifest::from_bytes(manifest_bytes)?;
+        let counter = manifest.security_counter;
+        let got = signed
+            .iter()
+            .filter(|signer| signer.max_counter >= counter)
+            .count();
+        if got < needed {
+            return Err(BundleError::PeerCounterLimit { counter, got, needed });
+        }
         if self.files.len() != manifest.files.len() {
             return Err(BundleError::PeerFileCount {
                 got: self.files.len(),
@@ -203,30 +234,6 @@ impl Bundle<Unverified> {
             files: self.files,
             state: Verified { manifest, model_hash },
         })
-    }
-
-    fn check_signatures(&self, root: &Root) -> Result<(), BundleError> {
-        let manifest = &self.bytes[self.manifest.clone()];
-        let mut signed: Vec<&PublicKey> = Vec::new();
-        for KeySignature { key, signature } in &self.signatures {
-            let Some(public) = root.keys().iter().find(|public| public.fingerprint() == *key) else {
-                continue;
-            };
-            public
-                .verify(Purpose::Manifest, manifest, signature)
-                .map_err(|_wrong| BundleError::PeerBadSignature { key: *key })?;
-            if !signed.contains(&public) {
-                signed.push(public);
-            }
-        }
-        let needed = usize::from(root.threshold());
-        if signed.len() < needed {
-            return Err(BundleError::PeerTooFewSignatures {
-                got: signed.len(),
-                needed,
-            });
-        }
-        Ok(())
     }
 }
 

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::manifest::MAX_FILES;
 
 pub(crate) const MAGIC: &[u8; 8] = b"OBSCURAB";
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 pub(crate) const PREFIX_BYTES: usize = MAGIC.len() + 1;
-/// Most signatures of one bundle; room for a change of root.
+/// Most signatures of one bundle or root; room for a change of root.
 pub(crate) const MAX_SIGNATURES: usize = 32;
 
-/// One detached signature over the manifest's bytes.
+/// One detached signature over the bytes of a manifest or of a root document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeySignature {
     /// Fingerprint of the key.

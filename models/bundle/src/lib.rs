@@ -1,6 +1,7 @@
 //! What the model owner signs: bundles, the roots that say whose signature counts, and the input contract.
 //!
-//! [`verify`] is the only way to a [`Bundle<Verified>`]: signatures hold before the manifest is parsed, and
+//! [`verify`] is the only way to a [`Bundle<Verified>`], and takes only a [`TrustedRoot`], which is a pinned root
+//! document or one that follows such a document by the signatures of both: signatures hold before the manifest is parsed, and
 //! every file has the length and hash the manifest states before anybody sees it. The contract and the
 //! golden vectors are read from files of such a bundle. Knows nothing of ciphertexts, opens no file.
 //!
@@ -16,6 +17,8 @@ pub mod golden;
 pub mod manifest;
 pub mod record;
 pub mod root;
+mod signatures;
+mod trusted;
 
 pub use build::Unsigned;
 pub use bundle::{Bundle, BundleError, MAX_BUNDLE_BYTES, Unverified, Verified, verify};
@@ -26,9 +29,10 @@ pub use contract::{
 };
 pub use describe::describe;
 pub use golden::{Golden, GoldenError, GoldenMismatch, GoldenPatch, GoldenScan, GoldenVector};
-pub use manifest::{FileEntry, Manifest, ManifestError, Meta};
+pub use manifest::{FileEntry, Manifest, ManifestError, Meta, Target};
 pub use record::RecordError;
-pub use root::{MAX_ROOT_BYTES, Root, RootError};
+pub use root::{DEFAULT_MAX_COUNTER, MAX_ROOT_BYTES, Root, RootError, RootKey};
+pub use trusted::{ChangeError, MAX_CHANGE_BYTES, RootChange, TrustedRoot};
 
 /// Names of the files every payload has.
 pub mod file_name {

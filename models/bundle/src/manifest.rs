@@ -18,6 +18,8 @@ pub const MAX_FILE_NAME_BYTES: usize = 64;
 pub const MAX_VERSION_BYTES: usize = 32;
 /// What every manifest of this product says it is.
 pub const PRODUCT: &str = "obscura-model";
+/// Hardware id of a model that runs on every box.
+pub const ANY_HARDWARE: &str = "any";
 /// The scheme of records and small networks: TFHE in the forms of this release.
 pub const SCHEME_TFHE_1: &str = "tfhe-1";
 
@@ -51,6 +53,12 @@ pub enum ManifestError {
         /// The file.
         name: String,
     },
+    /// The model is for earlier programs.
+    #[error("model needs protocol version {needs} at most, this program speaks {CURRENT_VERSION}")]
+    PeerNeedsEarlier {
+        /// Highest version allowed.
+        needs: u16,
+    },
     /// The model needs a later program.
     #[error("model needs protocol version {needs}, this program speaks up to {CURRENT_VERSION}")]
     PeerNeedsLater {
@@ -83,8 +91,12 @@ pub struct Manifest {
     pub security_counter: u32,
     /// Scheme and formats of ciphertexts and keys, `[a-z0-9-]{1,32}`, for example [`SCHEME_TFHE_1`].
     pub scheme: String,
+    /// Boxes the model is for, `[a-z0-9-]{1,32}`: [`ANY_HARDWARE`] or the hardware id of a box.
+    pub hardware: String,
     /// Lowest protocol version that can carry the model.
     pub min_protocol: u16,
+    /// Highest protocol version of a program that may run the model; 65,535 says that none is too new.
+    pub max_protocol: u16,
     /// Every file, ascending by name, in the order of the frame.
     #[serde(deserialize_with = "obscura_protocol::codec::bounded::<_, _, MAX_FILES>")]
     pub files: Vec<FileEntry>,
@@ -105,19 +117,44 @@ pub struct Meta {
     pub min_protocol: u16,
 }
 
+/// The boxes a bundle is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// [`ANY_HARDWARE`] or a hardware id, `[a-z0-9-]{1,32}`.
+    pub hardware: String,
+    /// Highest protocol version of a program that may run the model.
+    pub max_protocol: u16,
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Self {
+            hardware: ANY_HARDWARE.to_owned(),
+            max_protocol: u16::MAX,
+        }
+    }
+}
+
 impl Manifest {
-    pub(crate) fn new(meta: &Meta, files: Vec<FileEntry>) -> Result<Self, ManifestError> {
+    pub(crate) fn new(meta: &Meta, target: &Target, files: Vec<FileEntry>) -> Result<Self, ManifestError> {
         let manifest = Self {
             product: PRODUCT.to_owned(),
             model_id: meta.model_id.clone(),
             version: meta.version.clone(),
             security_counter: meta.security_counter,
             scheme: meta.scheme.clone(),
+            hardware: target.hardware.clone(),
             min_protocol: meta.min_protocol,
+            max_protocol: target.max_protocol,
             files,
         };
         manifest.check()?;
         Ok(manifest)
+    }
+
+    /// Whether the model may run on hardware of this id.
+    pub fn fits_hardware(&self, hardware: &str) -> bool {
+        self.hardware == ANY_HARDWARE || self.hardware == hardware
     }
 
     /// Decodes and checks a manifest; says nothing about who signed it.
@@ -136,10 +173,16 @@ impl Manifest {
         }
         text("model_id", "[a-z][a-z0-9-]{0,63}", is_model_id(&self.model_id))?;
         text("version", "[0-9A-Za-z.+-]{1,32}", is_version(&self.version))?;
-        text("scheme", "[a-z0-9-]{1,32}", is_scheme(&self.scheme))?;
+        text("scheme", "[a-z0-9-]{1,32}", is_word(&self.scheme))?;
+        text("hardware", "[a-z0-9-]{1,32}", is_word(&self.hardware))?;
         if self.min_protocol > CURRENT_VERSION {
             return Err(ManifestError::PeerNeedsLater {
                 needs: self.min_protocol,
+            });
+        }
+        if self.max_protocol < CURRENT_VERSION {
+            return Err(ManifestError::PeerNeedsEarlier {
+                needs: self.max_protocol,
             });
         }
         if !(1..=MAX_FILES).contains(&self.files.len()) {
@@ -178,7 +221,7 @@ fn is_version(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b".+-".contains(&b))
 }
 
-fn is_scheme(text: &str) -> bool {
+fn is_word(text: &str) -> bool {
     (1..=32).contains(&text.len())
         && text
             .bytes()
@@ -211,7 +254,7 @@ mod tests {
             len_bytes: 0,
             digest: Digest::of(b""),
         };
-        Manifest::new(&meta, vec![entry("a.json"), entry("b.json")]).unwrap()
+        Manifest::new(&meta, &Target::default(), vec![entry("a.json"), entry("b.json")]).unwrap()
     }
 
     fn refused(alter: impl FnOnce(&mut Manifest)) -> ManifestError {
@@ -251,6 +294,27 @@ mod tests {
     }
 
     #[test]
+    fn a_model_fits_the_hardware_it_names_or_every_one() {
+        let mut named = manifest();
+        assert!(named.fits_hardware("x86-64-v3"));
+        named.hardware = "x86-64-v3".to_owned();
+        assert!(named.fits_hardware("x86-64-v3") && !named.fits_hardware("any"));
+        for hardware in ["", "A", "a b", &"x".repeat(33)] {
+            let refused = refused(|m| m.hardware = hardware.to_owned());
+            assert!(
+                matches!(
+                    refused,
+                    ManifestError::PeerText {
+                        field: "hardware",
+                        ..
+                    }
+                ),
+                "{hardware}"
+            );
+        }
+    }
+
+    #[test]
     fn refuses_duplicates_other_products_and_later_protocols() {
         let twice = refused(|m| m.files[1].name = "a.json".to_owned());
         assert_eq!(
@@ -267,6 +331,12 @@ mod tests {
         assert_eq!(
             refused(|m| m.min_protocol = later),
             ManifestError::PeerNeedsLater { needs: later }
+        );
+        assert_eq!(
+            refused(|m| m.max_protocol = CURRENT_VERSION - 1),
+            ManifestError::PeerNeedsEarlier {
+                needs: CURRENT_VERSION - 1
+            }
         );
         assert_eq!(
             refused(|m| m.files.clear()),

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use obscura_bundle::{Bundle, BundleError, Meta, Root, manifest::SCHEME_TFHE_1, verify};
+use obscura_bundle::{
+    Bundle, BundleError, Meta, Root, RootKey, TrustedRoot, manifest::SCHEME_TFHE_1, verify,
+};
 use obscura_protocol::identity::{Digest, Identity, Purpose, Signature};
 use proptest::prelude::*;
 use zeroize::Zeroizing;
@@ -12,13 +14,22 @@ fn identity(seed: u8) -> Identity {
     Identity::from_seed(&Zeroizing::new([seed; 32]))
 }
 
-fn root(threshold: u8, seeds: &[u8]) -> Root {
-    Root::new(
-        1,
-        threshold,
-        seeds.iter().map(|&seed| identity(seed).public()).collect(),
-    )
-    .unwrap()
+fn trusted(root: &Root) -> TrustedRoot {
+    TrustedRoot::pinned(&root.to_bytes(), root.fingerprint()).unwrap()
+}
+
+fn root(threshold: u8, seeds: &[u8]) -> TrustedRoot {
+    let keys = seeds.iter().map(|&seed| identity(seed).public());
+    trusted(&Root::new(1, threshold, keys.collect()).unwrap())
+}
+
+/// Keys with the highest counter each may sign.
+fn limited(threshold: u8, keys: &[(u8, u32)]) -> TrustedRoot {
+    let keys = keys.iter().map(|&(seed, max_counter)| RootKey {
+        key: identity(seed).public(),
+        max_counter,
+    });
+    trusted(&Root::new(1, threshold, keys.collect()).unwrap())
 }
 
 fn meta() -> Meta {
@@ -120,6 +131,41 @@ fn a_key_counts_once_however_often_it_signs() {
 }
 
 #[test]
+fn a_key_counts_up_to_its_limit_and_not_above() {
+    // The manifest's counter is 7.
+    assert!(verify(&signed(&[1]), &limited(1, &[(1, 7)])).is_ok());
+    assert!(matches!(
+        verify(&signed(&[1]), &limited(1, &[(1, 6)])),
+        Err(BundleError::PeerCounterLimit {
+            counter: 7,
+            got: 0,
+            needed: 1
+        })
+    ));
+    let two_of_three = limited(2, &[(1, 6), (2, 7), (3, 7)]);
+    assert!(matches!(
+        verify(&signed(&[1, 2]), &two_of_three),
+        Err(BundleError::PeerCounterLimit {
+            counter: 7,
+            got: 1,
+            needed: 2
+        })
+    ));
+    assert!(verify(&signed(&[1, 2, 3]), &two_of_three).is_ok());
+}
+
+#[test]
+fn a_revoked_key_does_not_count_however_right_its_signature_is() {
+    let revoked = vec![identity(1).public().fingerprint()];
+    let root = trusted(&Root::with_revoked(2, 1, vec![identity(2).public()], revoked).unwrap());
+    assert!(matches!(
+        verify(&signed(&[1]), &root),
+        Err(BundleError::PeerTooFewSignatures { got: 0, needed: 1 })
+    ));
+    assert!(verify(&signed(&[1, 2]), &root).is_ok());
+}
+
+#[test]
 fn a_wrong_signature_under_a_known_name_refuses_even_above_the_threshold() {
     let mut bytes = signed(&[1, 2]);
     let name = identity(2).public().fingerprint().0;
@@ -183,7 +229,7 @@ fn swapped_missing_added_and_replaced_files_are_refused() {
 #[test]
 fn a_small_file_that_promises_endless_parts_is_refused() {
     let endless = [0xff, 0xff, 0xff, 0xff, 0x0f];
-    let head = [b"OBSCURAB".as_slice(), &[1]].concat();
+    let head = [b"OBSCURAB".as_slice(), &[2]].concat();
     for body in [
         endless.to_vec(),
         [&[0][..], &endless].concat(),
@@ -193,11 +239,11 @@ fn a_small_file_that_promises_endless_parts_is_refused() {
         let refused = Bundle::parse(&[&head[..], &body].concat());
         assert!(matches!(refused, Err(BundleError::PeerMalformed)));
     }
-    let later = [b"OBSCURAB".as_slice(), &[2]].concat();
-    assert!(matches!(
-        Bundle::parse(&later),
-        Err(BundleError::PeerVersion { got: 2 })
-    ));
+    for got in [1, 3] {
+        let other = [b"OBSCURAB".as_slice(), &[got]].concat();
+        let refused = Bundle::parse(&other);
+        assert!(matches!(refused, Err(BundleError::PeerVersion { got: found }) if found == got));
+    }
 }
 
 #[test]
@@ -217,7 +263,7 @@ fn names_and_sizes_are_refused_before_signing() {
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
-        let framed = [b"OBSCURAB\x01", &bytes[..]].concat();
+        let framed = [b"OBSCURAB\x02", &bytes[..]].concat();
         prop_assert!(verify(&bytes, &root(1, &[1])).is_err());
         prop_assert!(verify(&framed, &root(1, &[1])).is_err());
     }

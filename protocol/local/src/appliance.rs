@@ -36,6 +36,13 @@ pub enum TrustRequest {
     },
     /// A receipt for one answered item.
     SignReceipt(ReceiptRequest),
+    /// A model was loaded and is good, or is not: trust raises the rollback floor, or falls back.
+    Verdict {
+        /// SHA-256 of the manifest.
+        model_hash: Digest,
+        /// Whether it conforms and fits this box.
+        good: bool,
+    },
 }
 
 /// What compute states about an answered item; trust adds what it verified itself.
@@ -74,6 +81,8 @@ pub enum TrustReply {
     Receipt(#[serde(with = "codec::bytes")] Vec<u8>),
     /// The request was refused; trust goes on.
     Refused(TrustRefusal),
+    /// A verdict was heard: the model to load instead of a bad one, when there is another.
+    Instead(Option<VerifiedModel>),
 }
 
 /// A model whose signatures held when the box started.

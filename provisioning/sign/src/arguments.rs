@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use obscura_bundle::{DEFAULT_MAX_COUNTER, manifest::ANY_HARDWARE};
+use obscura_protocol::identity::PublicKey;
 use obscura_sealed::PasswordSource;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 2 usage or files, 3 payload refused, 4 wrong password, \
@@ -38,12 +40,85 @@ pub(crate) enum Command {
 pub(crate) enum RootCommand {
     /// Make signing keys and the root document that lists them.
     New(RootArguments),
-    /// Print the fingerprint, the keys and the threshold of a root document.
+    /// Draft the root that follows another one: keys added, dropped, revoked, limits raised. Nobody has signed it yet.
+    Next(NextArguments),
+    /// Sign a change of root with keys that are here, or carry it to and from a key that stays on another machine.
+    Sign(SignArguments),
+    /// Check a change of root against the root it follows and write the new root document.
+    #[command(after_help = EXIT_CODES)]
+    Accept {
+        /// The change, signed by the thresholds of both roots.
+        change: PathBuf,
+        /// The root document it follows.
+        #[arg(long)]
+        root: PathBuf,
+        /// Where the new root document goes. Never replaces a file.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Print version, fingerprint, keys, limits and threshold of a root document or of a change of root.
     #[command(after_help = EXIT_CODES)]
     Show {
-        /// The root document.
+        /// The root document, or the change.
         root: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct NextArguments {
+    /// The root document that is in force now.
+    #[arg(long)]
+    pub(crate) root: PathBuf,
+    /// Where the change goes, `*.obr` for a box to take it. Never replaces a file.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Public key to add, 64 hexadecimal digits; give it once for each.
+    #[arg(long, value_name = "PUBLIC_KEY")]
+    pub(crate) add: Vec<PublicKey>,
+    /// Public key to leave out; a later root may list it again.
+    #[arg(long, value_name = "PUBLIC_KEY")]
+    pub(crate) drop: Vec<PublicKey>,
+    /// Public key to leave out for ever, because it was stolen or lost.
+    #[arg(long, value_name = "PUBLIC_KEY")]
+    pub(crate) revoke: Vec<PublicKey>,
+    /// Signatures of different keys a bundle needs (default: as before).
+    #[arg(long)]
+    pub(crate) threshold: Option<u8>,
+    /// Highest security counter every key may sign (default: as before, 1000 for keys that are added).
+    #[arg(long)]
+    pub(crate) max_counter: Option<u32>,
+    /// Highest security counter one key may sign, as PUBLIC_KEY=COUNTER.
+    #[arg(long, value_name = "PUBLIC_KEY=COUNTER", value_parser = key_limit)]
+    pub(crate) limit: Vec<(PublicKey, u32)>,
+}
+
+fn key_limit(text: &str) -> Result<(PublicKey, u32), String> {
+    let (key, counter) = text.split_once('=').ok_or("not of the form PUBLIC_KEY=COUNTER")?;
+    let key = key.parse().map_err(|error| format!("{error}"))?;
+    let counter = counter.parse().map_err(|error| format!("{error}"))?;
+    Ok((key, counter))
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct SignArguments {
+    /// The change of root; signatures are added to this file.
+    pub(crate) change: PathBuf,
+    /// Signing key that is here; give it once for each.
+    #[arg(long)]
+    pub(crate) key: Vec<PathBuf>,
+    /// Write the exact bytes a key elsewhere must sign with Ed25519 to this file. Never replaces a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export: Option<PathBuf>,
+    /// Take in the 64 bytes of such a signature from this file.
+    #[arg(long, value_name = "FILE", requires = "public_key")]
+    pub(crate) import: Option<PathBuf>,
+    /// Public key that made the signature to take in.
+    #[arg(long, requires = "import")]
+    pub(crate) public_key: Option<PublicKey>,
+    #[command(flatten)]
+    pub(crate) password: PasswordArguments,
 }
 
 #[derive(Debug, Args)]
@@ -62,6 +137,10 @@ pub(crate) struct RootArguments {
     /// Keys to make, 1 to 16, all sealed under the same password.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) keys: u8,
+    /// Highest security counter a key may sign; a later root can raise it. Bounds what a stolen key can do to the
+    /// rollback floor of boxes.
+    #[arg(long, default_value_t = DEFAULT_MAX_COUNTER)]
+    pub(crate) max_counter: u32,
     #[command(flatten)]
     pub(crate) password: PasswordArguments,
 }
@@ -82,6 +161,12 @@ pub(crate) struct BundleArguments {
     /// Security counter: raise it when an older bundle must no longer run.
     #[arg(long)]
     pub(crate) counter: u32,
+    /// Boxes the model is for: `any` or the hardware id of their configuration.
+    #[arg(long, default_value = ANY_HARDWARE)]
+    pub(crate) hardware: String,
+    /// Highest protocol version of a program that may run the model (default: none is too new).
+    #[arg(long, default_value_t = u16::MAX, hide_default_value = true)]
+    pub(crate) max_protocol: u16,
     /// Signing key; give it once for each key of the threshold.
     #[arg(long, required = true)]
     pub(crate) key: Vec<PathBuf>,

@@ -2,10 +2,12 @@
 
 use std::{io, path::PathBuf};
 
-use obscura_bundle::{BundleError, ContractError, FieldProblem, GoldenError, GoldenMismatch, RootError};
+use obscura_bundle::{
+    BundleError, ChangeError, ContractError, FieldProblem, GoldenError, GoldenMismatch, RootError,
+};
 use obscura_circuit::CircuitError;
 use obscura_fhe_core::{ParameterError, PlanError};
-use obscura_protocol::identity::Digest;
+use obscura_protocol::identity::{Digest, PublicKey};
 use obscura_sealed::{PasswordError, SealedError};
 
 /// Why nothing was signed or shown.
@@ -35,6 +37,14 @@ pub(crate) enum SignError {
     ConfigRoot(#[source] RootError),
     #[error("root {} is refused", path.display())]
     Root { path: PathBuf, source: RootError },
+    #[error("change of root {} is refused", path.display())]
+    Change { path: PathBuf, source: ChangeError },
+    #[error("the root has no key {key:.16}")]
+    ConfigNoSuchKey { key: PublicKey },
+    #[error("{} holds {got_bytes} bytes, an Ed25519 signature has 64", path.display())]
+    ConfigSignature { path: PathBuf, got_bytes: usize },
+    #[error("the last version of a root has no next one")]
+    ConfigLastVersion,
     #[error("key {key:.16} of {} is not in the root", path.display())]
     KeyNotInRoot { path: PathBuf, key: Digest },
     #[error("bundle cannot be made")]
@@ -95,13 +105,16 @@ impl SignError {
             | Self::ConfigExists { .. }
             | Self::ConfigPassword(_)
             | Self::ConfigRoot(_)
+            | Self::ConfigNoSuchKey { .. }
+            | Self::ConfigSignature { .. }
+            | Self::ConfigLastVersion
             | Self::Build(_) => 2,
             Self::Key { source, .. } => match source {
                 SealedError::WrongPasswordOrAltered => 4,
                 SealedError::DeviceMemory { .. } => 70,
                 _ => 2,
             },
-            Self::Root { .. } | Self::KeyNotInRoot { .. } | Self::Bundle(_) => 5,
+            Self::Root { .. } | Self::Change { .. } | Self::KeyNotInRoot { .. } | Self::Bundle(_) => 5,
             Self::Seal(_) | Self::DeviceRandomness(_) => 70,
             _ => 3,
         }
@@ -118,6 +131,10 @@ impl SignError {
                 ..
             } => "Try the password again; if it is right, restore the key file from a backup.",
             Self::KeyNotInRoot { .. } => "Give the root document that was made with this key.",
+            Self::ConfigNoSuchKey { .. } => "See obscura-sign root show.",
+            Self::Change { .. } => {
+                "Nothing was written: see obscura-sign root show, and sign what is missing."
+            }
             Self::Bundle(_) | Self::Root { .. } => "Do not use it: fetch it again from where it was signed.",
             Self::PayloadMissing { .. } | Self::PayloadUnexpected { .. } => {
                 "A payload has exactly circuit.json, weights.safetensors, contract.json, parameters.json, \

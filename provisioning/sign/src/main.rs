@@ -19,6 +19,11 @@ use clap::Parser;
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Root(RootCommand::New(arguments)) => application::root::new(&arguments),
+        Command::Root(RootCommand::Next(arguments)) => application::change::next(&arguments),
+        Command::Root(RootCommand::Sign(arguments)) => application::change::sign(&arguments),
+        Command::Root(RootCommand::Accept { change, root, out }) => {
+            application::change::accept(&change, &root, &out)
+        }
         Command::Root(RootCommand::Show { root }) => application::root::show(&root),
         Command::Bundle(arguments) => application::bundle::sign(&arguments),
         Command::Inspect { bundle, root } => application::inspect::inspect(&bundle, &root),

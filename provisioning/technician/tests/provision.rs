@@ -91,6 +91,7 @@ fn a_new_site_has_every_file_and_keys_only_their_owner_can_read() {
         "box/receipt.key",
         "box/root.bin",
         "box/roster.toml",
+        "box/state/trust/first-start",
         "broker/acl",
         "broker/ca.pem",
         "broker/mosquitto.conf",
@@ -300,7 +301,8 @@ fn inspect_shows_the_licence_of_a_model_the_root_vouches_for_and_nothing_of_anot
     assert!(foreign.stdout.is_empty() && said(&foreign).contains("the model is refused"));
     let nothing = bench.provision(&["inspect", "nothing.obb", "--root", "root.bin"]);
     assert_eq!(nothing.status.code(), Some(2));
-    let large = bench.provision(&["inspect", "model.obb", "--root", "model.obb"]);
+    fs::write(bench.temp.path().join("large"), [0; 4097]).unwrap();
+    let large = bench.provision(&["inspect", "model.obb", "--root", "large"]);
     assert_eq!(large.status.code(), Some(2), "{}", said(&large));
-    assert!(said(&large).contains("more than 1024 bytes"), "{}", said(&large));
+    assert!(said(&large).contains("more than 4096 bytes"), "{}", said(&large));
 }

@@ -2,11 +2,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use obscura_bundle::{Bundle, Root, verify};
+use obscura_bundle::{Bundle, Root, TrustedRoot, verify};
 use obscura_fuzz::identity;
 
 fuzz_target!(|data: &[u8]| {
     let root = Root::new(1, 1, vec![identity().public()]).expect("one usable key");
+    let root = TrustedRoot::pinned(&root.to_bytes(), root.fingerprint()).expect("its own fingerprint");
     if let Ok(bundle) = Bundle::parse(data) {
         assert_eq!(bundle.as_bytes(), data);
         assert!(bundle.claimed_signers().count() <= 64);

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use obscura_bundle::{Manifest, Root, verify};
+use obscura_bundle::{Manifest, Root, TrustedRoot, verify};
 use obscura_fuzz::identity;
 use obscura_protocol::{codec, identity::Purpose};
 
@@ -18,5 +18,6 @@ fuzz_target!(|data: &[u8]| {
     let files: Vec<Vec<u8>> = vec![Vec::new()];
     let frame = codec::encode(&(data.to_vec(), signatures, files));
     let root = Root::new(1, 1, vec![signer.public()]).expect("one usable key");
-    let _ = verify(&[b"OBSCURAB\x01", &frame[..]].concat(), &root);
+    let root = TrustedRoot::pinned(&root.to_bytes(), root.fingerprint()).expect("its own fingerprint");
+    let _ = verify(&[b"OBSCURAB\x02", &frame[..]].concat(), &root);
 });

@@ -65,6 +65,14 @@ impl Trust for SocketTrust {
         }
     }
 
+    fn verdict(&mut self, model: &VerifiedModel, good: bool) -> Result<Option<VerifiedModel>, TrustError> {
+        let model_hash = model.model_hash;
+        match self.ask(&TrustRequest::Verdict { model_hash, good })? {
+            TrustReply::Instead(instead) => Ok(instead),
+            _ => Err(TrustError::UnexpectedReply),
+        }
+    }
+
     fn file(&mut self, model: &VerifiedModel, name: &str) -> Result<Vec<u8>, TrustError> {
         let mut whole = Vec::new();
         loop {

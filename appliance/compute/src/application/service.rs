@@ -18,7 +18,7 @@ use super::{
     watch::{Reply, Watch},
 };
 use crate::{
-    domain::{ByteCache, Limits},
+    domain::{ByteCache, Limits, TooDemanding},
     ports::{Clock, Control, Engine, EngineFault, Facts, OpenError, Trust, TrustError},
 };
 
@@ -56,35 +56,40 @@ pub struct Service<E: Engine, T> {
 }
 
 impl<E: Engine, T: Trust> Service<E, T> {
-    /// Takes every verified model from `trust` that `engine` can evaluate within `limits`; the others are logged
-    /// with the reason.
+    /// Takes every verified model from `trust` that `engine` can evaluate within `limits`, and tells trust of each
+    /// whether it can: of one that cannot, trust may have an earlier bundle.
     ///
     /// # Errors
-    /// [`TrustError`] when the list of models cannot be had.
+    /// [`TrustError`] when the list of models cannot be had, or a verdict not be told.
     pub fn start(engine: E, mut trust: T, clock: Box<dyn Clock>, limits: Limits) -> Result<Self, TrustError> {
         let mut models = Vec::new();
-        for verified in trust.models()? {
-            let mut read = |file: &'static str| {
-                let bytes = trust.file(&verified, file);
-                bytes.map_err(|source| OpenError::MissingFile { file, source })
-            };
+        let mut waiting = trust.models()?;
+        waiting.reverse();
+        while let Some(verified) = waiting.pop() {
             let id = verified.model_id.clone();
-            match engine.open(&verified.scheme, &mut read) {
-                Ok(model) => {
-                    let loaded = loaded(&engine, verified, model);
-                    let (evaluation, keys) = (loaded.facts.evaluation_bytes, loaded.facts.key_memory_bytes);
-                    if let Err(reason) = limits.admit(evaluation, keys) {
-                        tracing::error!(model = id, %reason, "model is too demanding for this box");
-                        continue;
-                    }
-                    let (evaluation_mib, keys_mib) = (evaluation.div_ceil(1 << 20), keys.div_ceil(1 << 20));
-                    tracing::info!(model = id, evaluation_mib, keys_mib, "model loaded");
+            let good = match open(&engine, &mut trust, &limits, verified.clone()) {
+                Ok(loaded) => {
                     models.push(loaded);
+                    true
                 }
                 Err(error) => {
+                    let says_nothing_about_the_model =
+                        matches!(error, Unusable::Open(OpenError::MissingFile { .. }));
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(model = id, error, "model cannot be evaluated");
+                    if says_nothing_about_the_model {
+                        continue;
+                    }
+                    false
                 }
+            };
+            if let Some(instead) = trust.verdict(&verified, good)? {
+                tracing::warn!(
+                    model = id,
+                    counter = instead.security_counter,
+                    "falling back to another bundle"
+                );
+                waiting.push(instead);
             }
         }
         if models.is_empty() {
@@ -308,6 +313,39 @@ fn contained<R>(call: impl FnOnce() -> R) -> Option<R> {
             None
         }
     }
+}
+
+/// Why a verified model is not offered.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("model is too demanding for this box")]
+    TooDemanding(#[from] TooDemanding),
+}
+
+fn open<E: Engine>(
+    engine: &E,
+    trust: &mut impl Trust,
+    limits: &Limits,
+    verified: VerifiedModel,
+) -> Result<Loaded<E::Model>, Unusable> {
+    let mut read = |file: &'static str| {
+        let bytes = trust.file(&verified, file);
+        bytes.map_err(|source| OpenError::MissingFile { file, source })
+    };
+    let model = engine.open(&verified.scheme, &mut read)?;
+    let loaded = loaded(engine, verified, model);
+    let (evaluation, keys) = (loaded.facts.evaluation_bytes, loaded.facts.key_memory_bytes);
+    limits.admit(evaluation, keys)?;
+    let (evaluation_mib, keys_mib) = (evaluation.div_ceil(1 << 20), keys.div_ceil(1 << 20));
+    tracing::info!(
+        model = loaded.verified.model_id,
+        evaluation_mib,
+        keys_mib,
+        "model loaded"
+    );
+    Ok(loaded)
 }
 
 fn loaded<E: Engine>(engine: &E, verified: VerifiedModel, model: E::Model) -> Loaded<E::Model> {

@@ -8,7 +8,7 @@ use crate::application::Service;
 ///
 /// # Errors
 /// The listener itself failed.
-pub fn serve(listener: &Listener, service: &Service) -> Result<(), ChannelError> {
+pub fn serve(listener: &Listener, service: &mut Service) -> Result<(), ChannelError> {
     loop {
         match listener.accept() {
             Ok(channel) => match converse(channel, service) {
@@ -23,7 +23,7 @@ pub fn serve(listener: &Listener, service: &Service) -> Result<(), ChannelError>
     }
 }
 
-fn converse(mut channel: Channel, service: &Service) -> ChannelError {
+fn converse(mut channel: Channel, service: &mut Service) -> ChannelError {
     loop {
         let answered = channel
             .receive::<TrustRequest>()

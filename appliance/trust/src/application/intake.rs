@@ -1,165 +1,205 @@
-//! At start, before the models are loaded: bundles that came over a carrier are verified and installed, or deleted.
+//! At start, before the models are loaded: what came over a carrier or by hand is verified and installed.
 //!
-//! Any model whose signatures hold under the pinned root is taken, also one this box never had: the root says who
-//! may decide what runs, the way it came says nothing. Only a security counter below that of the installed bundle of
-//! the same model is refused; the rollback floor in hardware, once there is one, is asked in [`judge`], beside it.
+//! Changes of root go first, so that a bundle of the new keys can come with them. Any model whose signatures hold under
+//! the root in force is taken, also one this box never had: the root says who may decide what runs, the way it came says
+//! nothing. A security counter below the floor, or below that of a bundle that runs, is refused.
 //!
-//! Failure model: a candidate that does not verify is deleted and the log says why. A disk that fails leaves it
-//! waiting. The models folder has the former bundle or the new one after a power cut at any point, and what was
-//! installed but not yet deleted is installed once more.
+//! Failure model: what is refused is deleted where it came over a carrier and left where a person put it; the log says
+//! why. A disk that fails leaves it waiting. After a power cut at any point the former bundle or the new one can start,
+//! and what was installed but not yet deleted is found to be there already.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use obscura_bundle::{BundleError, MAX_BUNDLE_BYTES, Root};
+use obscura_bundle::{ChangeError, MAX_BUNDLE_BYTES, RootChange};
 
-use super::VerifiedBundle;
+use super::{
+    models::{Models, Refused},
+    roots,
+};
 use crate::{
-    domain::Entry,
-    ports::{BundlePlace, BundleSource},
+    domain::{MAX_MODELS, Slot, SlotId},
+    ports::Inbox,
 };
 
-/// Why a candidate was not installed.
+/// Who put something into an inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A device, through the gate: what is refused is deleted, or anybody could fill the disk.
+    Carrier,
+    /// A person: what is refused is theirs to look at.
+    Hand,
+}
+
+/// Why a candidate was not taken.
 #[derive(Debug, thiserror::Error)]
 enum NotTaken {
-    #[error("cannot be read")]
-    DeviceUnreadable(#[source] std::io::Error),
-    #[error("cannot be installed")]
-    DeviceInstall(#[source] std::io::Error),
+    #[error("cannot be kept")]
+    DeviceKeep(#[source] std::io::Error),
     #[error(transparent)]
-    PeerBundle(#[from] BundleError),
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    PeerRoot(#[from] ChangeError),
     #[error("security counter {counter} is below the {installed} of the installed bundle of {model}")]
     PeerOlder {
         model: String,
         counter: u32,
         installed: u32,
     },
+    #[error("this box has {MAX_MODELS} models already")]
+    ConfigFull,
 }
 
 impl NotTaken {
     /// Whether another start could end otherwise.
     fn may_pass(&self) -> bool {
-        matches!(self, Self::DeviceUnreadable(_) | Self::DeviceInstall(_))
+        matches!(
+            self,
+            Self::DeviceKeep(_) | Self::Refused(Refused::DeviceUnreadable(_)) | Self::ConfigFull
+        )
     }
 }
 
-/// A bundle of the models folder whose signatures hold.
-struct Installed {
-    origin: PathBuf,
-    model_id: String,
-    counter: u32,
+/// What became of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    Installed,
+    AlreadyThere,
 }
 
-/// Installs what waits and may run; nothing that goes wrong here keeps the box from starting.
-pub fn take_in(waiting: &dyn BundlePlace, models: &dyn BundlePlace, root: &Root) {
-    let candidates = match waiting.candidates() {
-        Ok(candidates) => candidates,
-        // Nothing was ever sent to this box.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
-        Err(error) => {
-            tracing::error!(%error, "the folder of incoming models cannot be read");
-            return;
-        }
-    };
-    for candidate in candidates {
-        let bundle = candidate.display();
-        match install(&candidate, waiting, models, root) {
-            Ok(()) => {}
-            Err(error) if error.may_pass() => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(%bundle, error, "incoming model is left waiting");
-                continue;
-            }
+impl Models {
+    /// Takes in what waits in `inbox`; nothing that goes wrong here keeps the box from starting.
+    pub fn take_in(&mut self, inbox: &dyn Inbox, origin: Origin) {
+        let candidates = match inbox.candidates() {
+            Ok(candidates) => candidates,
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(%bundle, error, "incoming model refused and deleted");
+                tracing::error!(%error, "a folder of incoming models cannot be read");
+                return;
+            }
+        };
+        let (mut changes, mut bundles) = (Vec::new(), Vec::new());
+        for candidate in candidates {
+            match inbox.read(&candidate, MAX_BUNDLE_BYTES) {
+                Ok(bytes) if RootChange::is_named_in(&bytes) => changes.push((version_of(&bytes), candidate)),
+                Ok(_) => bundles.push(candidate),
+                Err(error) => {
+                    let file = candidate.display();
+                    tracing::error!(%file, %error, "incoming file cannot be read");
+                }
             }
         }
-        if let Err(error) = waiting.remove(&candidate) {
-            tracing::error!(%bundle, %error, "incoming model cannot be deleted");
+        // One version follows the other, whatever the files are called.
+        changes.sort();
+        for candidate in changes.into_iter().map(|(_version, path)| path).chain(bundles) {
+            self.take(inbox, &candidate, origin);
         }
     }
-}
 
-/// Installs one candidate.
-fn install(
-    candidate: &Path,
-    waiting: &dyn BundleSource,
-    models: &dyn BundlePlace,
-    root: &Root,
-) -> Result<(), NotTaken> {
-    let bytes = waiting
-        .read(candidate, MAX_BUNDLE_BYTES)
-        .map_err(NotTaken::DeviceUnreadable)?;
-    let bundle = VerifiedBundle(obscura_bundle::verify(&bytes, root)?);
-    let installed = installed(models, root).map_err(NotTaken::DeviceInstall)?;
-    let replaced = judge(&bundle, &installed)?;
-    let name = match replaced {
-        Some(replaced) => name_of(&replaced.origin),
-        None => free_name(&bundle, &installed),
-    };
-    // The very bytes that were verified, not the file again: the gate can write there.
-    let path = models.install(&name, &bytes).map_err(NotTaken::DeviceInstall)?;
-    tracing::info!(
-        model = bundle.model_id(),
-        counter = bundle.security_counter(),
-        former_counter = replaced.map(|replaced| replaced.counter),
-        bundle = %path.display(),
-        "model installed"
-    );
-    Ok(())
-}
-
-/// Whether `bundle` may be installed, and the one it replaces.
-fn judge<'a>(bundle: &VerifiedBundle, installed: &'a [Installed]) -> Result<Option<&'a Installed>, NotTaken> {
-    let same = installed
-        .iter()
-        .filter(|other| other.model_id == bundle.model_id());
-    // Of several, the one that is offered: the highest counter, and the first of those.
-    let offered = same.reduce(|first, next| if next.counter > first.counter { next } else { first });
-    match offered {
-        Some(offered) if offered.counter > bundle.security_counter() => Err(NotTaken::PeerOlder {
-            model: offered.model_id.clone(),
-            counter: bundle.security_counter(),
-            installed: offered.counter,
-        }),
-        offered => Ok(offered),
+    fn take(&mut self, inbox: &dyn Inbox, candidate: &Path, origin: Origin) {
+        let file = candidate.display();
+        let taken = inbox
+            .read(candidate, MAX_BUNDLE_BYTES)
+            .map_err(|error| NotTaken::Refused(Refused::DeviceUnreadable(error)))
+            .and_then(|bytes| self.take_bytes(&bytes));
+        match taken {
+            Ok(Taken::Installed) => {}
+            Ok(Taken::AlreadyThere) => tracing::info!(%file, "incoming file is installed already"),
+            Err(error) => {
+                let stays = error.may_pass() || origin == Origin::Hand;
+                let error = &error as &dyn std::error::Error;
+                if stays {
+                    tracing::error!(%file, error, "incoming file is left where it is");
+                    return;
+                }
+                tracing::error!(%file, error, "incoming file refused and deleted");
+            }
+        }
+        if let Err(error) = inbox.remove(candidate) {
+            tracing::error!(%file, %error, "incoming file cannot be deleted");
+        }
     }
-}
 
-fn installed(models: &dyn BundleSource, root: &Root) -> std::io::Result<Vec<Installed>> {
-    let mut installed = Vec::new();
-    for origin in models.candidates()? {
-        // What cannot be read or does not verify is not offered either; the boot that follows says why.
-        let Ok(bytes) = models.read(&origin, MAX_BUNDLE_BYTES) else {
-            continue;
+    /// Installs the very bytes it verifies: whoever can write the inbox could swap the file meanwhile.
+    fn take_bytes(&mut self, bytes: &[u8]) -> Result<Taken, NotTaken> {
+        if RootChange::is_named_in(bytes) {
+            self.take_root(bytes)
+        } else {
+            self.take_bundle(bytes)
+        }
+    }
+
+    /// Keeps a change of root, then believes it.
+    fn take_root(&mut self, bytes: &[u8]) -> Result<Taken, NotTaken> {
+        if version_of(bytes).is_some_and(|version| version <= self.root.document().version()) {
+            return Ok(Taken::AlreadyThere);
+        }
+        let (root, version) = roots::follow(&self.root, bytes)?;
+        self.stores
+            .roots
+            .write(version, bytes)
+            .map_err(NotTaken::DeviceKeep)?;
+        self.root = root;
+        self.raise_root();
+        let fingerprint = self.root.document().fingerprint();
+        tracing::info!(version, %fingerprint, "root changed");
+        Ok(Taken::Installed)
+    }
+
+    fn take_bundle(&mut self, bytes: &[u8]) -> Result<Taken, NotTaken> {
+        let bundle = self.examine(bytes)?;
+        let (model, counter) = (
+            bundle.manifest().model_id.as_str(),
+            bundle.manifest().security_counter,
+        );
+        let new = Slot::on_trial(bundle.model_hash().0, counter);
+        let slots_of_all = self.stores.slots.models().map_err(NotTaken::DeviceKeep)?;
+        if slots_of_all.len() >= MAX_MODELS && !slots_of_all.iter().any(|other| other == model) {
+            return Err(NotTaken::ConfigFull);
+        }
+        let mut slots = self.slots(model);
+        let holds = |id| {
+            slots
+                .slot(id)
+                .is_some_and(|slot| self.load(model, id, slot).is_ok())
         };
-        let Ok(bundle) = obscura_bundle::verify(&bytes, root).map(VerifiedBundle) else {
-            continue;
-        };
-        installed.push(Installed {
-            origin,
-            model_id: bundle.model_id().to_owned(),
-            counter: bundle.security_counter(),
-        });
+        let usable = SlotId::ALL.map(holds);
+        let usable = |id| usable[usize::from(id == SlotId::B)];
+        let there = slots.find(&new.model_hash).filter(|id| usable(*id));
+        if there.is_some_and(|id| slots.slot(id).is_some_and(Slot::is_ready)) {
+            return Ok(Taken::AlreadyThere);
+        }
+        if let Some(installed) = slots
+            .highest_ready(usable)
+            .filter(|installed| *installed > counter)
+        {
+            return Err(NotTaken::PeerOlder {
+                model: model.to_owned(),
+                counter,
+                installed,
+            });
+        }
+        // One whose tries were used up, and that was sent again, gets new ones where it lies.
+        let target = there.unwrap_or_else(|| slots.install_target(self.floors.of(model), usable));
+        if there.is_none() {
+            // The state never names what is not there whole.
+            slots.clear(target);
+            let store = &self.stores.slots;
+            let written = store
+                .keep(model, &slots)
+                .and_then(|()| store.write(model, target, bytes));
+            written.map_err(NotTaken::DeviceKeep)?;
+        }
+        slots.install(target, new);
+        self.stores
+            .slots
+            .keep(model, &slots)
+            .map_err(NotTaken::DeviceKeep)?;
+        tracing::info!(model, counter, slot = ?target, "model installed");
+        Ok(Taken::Installed)
     }
-    Ok(installed)
 }
 
-fn name_of(path: &Path) -> String {
-    path.file_stem()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
+/// Version of the root a change would make, believed or not.
+fn version_of(change: &[u8]) -> Option<u32> {
+    let root = RootChange::from_bytes(change).ok()?.root().ok()?;
+    Some(root.version())
 }
-
-/// The model's id, or a longer name when another model's file bears it already.
-fn free_name(bundle: &VerifiedBundle, installed: &[Installed]) -> String {
-    let id = bundle.model_id();
-    if installed.iter().any(|other| name_of(&other.origin) == id) {
-        format!("{id}-{:.16}", bundle.0.model_hash())
-    } else {
-        id.to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests;

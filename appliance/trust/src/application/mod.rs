@@ -1,9 +1,14 @@
-//! Verifying at start, and answering compute.
+//! Starting, taking in what arrived, and answering compute.
 
-mod boot;
+mod check;
 mod intake;
+mod models;
+mod roots;
 mod service;
+#[cfg(test)]
+mod tests;
 
-pub use boot::{VerifiedBundle, boot};
-pub use intake::take_in;
+pub use intake::Origin;
+pub use models::{Models, NotOffered, Refused, StartError, Stores};
+pub use roots::RootChainError;
 pub use service::Service;

@@ -1,66 +1,66 @@
 //! Answers one request of compute after another.
 
+use obscura_bundle::{Bundle, Verified};
 use obscura_local::appliance::{
     PIECE_BYTES, ReceiptRequest, TrustRefusal, TrustReply, TrustRequest, VerifiedModel,
 };
 use obscura_protocol::{
     identity::{Digest, Identity, PeerName},
-    job::{FloorKind, Receipt, Signed},
+    job::{Receipt, Signed},
 };
 
-use super::VerifiedBundle;
-use crate::domain::Shelf;
+use super::{Models, NotOffered};
 
 /// The verified models and the key that speaks about them.
 #[derive(Debug)]
 pub struct Service {
-    shelf: Shelf<VerifiedBundle>,
+    models: Models,
     receipt_key: Identity,
     box_name: PeerName,
 }
 
 impl Service {
-    /// Serves `shelf`, signing as `box_name`.
-    pub fn new(shelf: Shelf<VerifiedBundle>, receipt_key: Identity, box_name: PeerName) -> Self {
+    /// Serves `models`, signing as `box_name`.
+    pub fn new(models: Models, receipt_key: Identity, box_name: PeerName) -> Self {
         Self {
-            shelf,
+            models,
             receipt_key,
             box_name,
         }
     }
 
     /// Answers `request`; refusals are answers.
-    pub fn handle(&self, request: &TrustRequest) -> TrustReply {
+    pub fn handle(&mut self, request: &TrustRequest) -> TrustReply {
         let answer = match request {
-            TrustRequest::Models => Ok(TrustReply::Models(self.models())),
+            TrustRequest::Models => Ok(self.hand_out()),
             TrustRequest::FilePiece {
                 model_hash,
                 file,
                 offset,
             } => self.piece(model_hash, file, *offset),
             TrustRequest::SignReceipt(request) => self.receipt(request),
+            TrustRequest::Verdict { model_hash, good } => self.verdict(model_hash, *good),
         };
         answer.unwrap_or_else(TrustReply::Refused)
     }
 
-    fn models(&self) -> Vec<VerifiedModel> {
-        let bundles = self.shelf.iter().map(|VerifiedBundle(bundle)| bundle);
-        bundles
-            .map(|bundle| VerifiedModel {
-                model_id: bundle.manifest().model_id.clone(),
-                model_hash: bundle.model_hash(),
-                security_counter: bundle.manifest().security_counter,
-                scheme: bundle.manifest().scheme.clone(),
-            })
-            .collect()
+    fn hand_out(&mut self) -> TrustReply {
+        self.models.hand_out();
+        TrustReply::Models(self.models.iter().map(described).collect())
     }
 
-    fn find(&self, model_hash: &Digest) -> Result<&VerifiedBundle, TrustRefusal> {
-        self.shelf.find(&model_hash.0).ok_or(TrustRefusal::UnknownModel)
+    fn verdict(&mut self, model_hash: &Digest, good: bool) -> Result<TrustReply, TrustRefusal> {
+        let instead = self.models.report(model_hash, good);
+        let instead = instead.map_err(|NotOffered| TrustRefusal::UnknownModel)?;
+        Ok(TrustReply::Instead(instead.map(described)))
+    }
+
+    fn find(&self, model_hash: &Digest) -> Result<&Bundle<Verified>, TrustRefusal> {
+        self.models.find(model_hash).ok_or(TrustRefusal::UnknownModel)
     }
 
     fn piece(&self, model_hash: &Digest, file: &str, offset: u64) -> Result<TrustReply, TrustRefusal> {
-        let VerifiedBundle(bundle) = self.find(model_hash)?;
+        let bundle = self.find(model_hash)?;
         let bytes = bundle.file(file).ok_or(TrustRefusal::UnknownFile)?;
         let rest = usize::try_from(offset)
             .ok()
@@ -74,7 +74,7 @@ impl Service {
 
     /// Signs what compute says about the answer and what this process verified about the model.
     fn receipt(&self, request: &ReceiptRequest) -> Result<TrustReply, TrustRefusal> {
-        let VerifiedBundle(bundle) = self.find(&request.model_hash)?;
+        let bundle = self.find(&request.model_hash)?;
         let receipt = Receipt {
             job: request.job,
             item: request.item,
@@ -83,7 +83,7 @@ impl Service {
             model_id: bundle.manifest().model_id.clone(),
             model_hash: bundle.model_hash(),
             security_counter: bundle.manifest().security_counter,
-            floor: FloorKind::None,
+            floor: self.models.floor_kind(),
             parameter_hash: request.parameter_hash,
             key_fingerprint: request.key_fingerprint,
             box_name: self.box_name.clone(),
@@ -93,64 +93,39 @@ impl Service {
     }
 }
 
+fn described(bundle: &Bundle<Verified>) -> VerifiedModel {
+    VerifiedModel {
+        model_id: bundle.manifest().model_id.clone(),
+        model_hash: bundle.model_hash(),
+        security_counter: bundle.manifest().security_counter,
+        scheme: bundle.manifest().scheme.clone(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{
-        collections::BTreeMap,
-        io,
-        path::{Path, PathBuf},
-    };
-
-    use obscura_bundle::{Bundle, Meta, Root};
-    use obscura_protocol::identity::JobId;
-    use zeroize::Zeroizing;
+    use obscura_protocol::{identity::JobId, job::FloorKind};
 
     use super::*;
-    use crate::{application::boot, ports::BundleSource};
+    use crate::application::tests::{Bench, bundle, key, model_files, signed_by};
 
-    struct MemBundles(Vec<Vec<u8>>);
-
-    impl BundleSource for MemBundles {
-        fn candidates(&self) -> io::Result<Vec<PathBuf>> {
-            Ok((0..self.0.len()).map(|n| PathBuf::from(n.to_string())).collect())
-        }
-
-        fn read(&self, candidate: &Path, _max_bytes: usize) -> io::Result<Vec<u8>> {
-            let n: usize = candidate.display().to_string().parse().unwrap();
-            Ok(self.0[n].clone())
-        }
+    fn service(bundles: &[Vec<u8>]) -> Service {
+        let bench = Bench::with_models(bundles);
+        Service::new(bench.start(), key(9), "box-1".parse().unwrap())
     }
 
-    fn key(seed: u8) -> Identity {
-        Identity::from_seed(&Zeroizing::new([seed; 32]))
+    fn good() -> Vec<u8> {
+        signed_by(&[1], "model", 3, model_files(PIECE_BYTES + 1))
     }
 
-    fn bundle(signer: u8) -> Vec<u8> {
-        let meta = Meta {
-            model_id: "model".to_owned(),
-            version: "1.0.0".to_owned(),
-            security_counter: 3,
-            scheme: "tfhe-1".to_owned(),
-            min_protocol: 1,
-        };
-        let files = BTreeMap::from([("circuit.json".to_owned(), vec![7; PIECE_BYTES + 1])]);
-        Bundle::build(&meta, files).unwrap().sign(&[key(signer)])
-    }
-
-    fn service(bundles: Vec<Vec<u8>>) -> Service {
-        let root = Root::new(1, 1, vec![key(1).public()]).unwrap();
-        let shelf = boot(&MemBundles(bundles), &root).unwrap();
-        Service::new(shelf, key(9), "box-1".parse().unwrap())
-    }
-
-    fn offered(service: &Service) -> Vec<VerifiedModel> {
+    fn offered(service: &mut Service) -> Vec<VerifiedModel> {
         match service.handle(&TrustRequest::Models) {
             TrustReply::Models(models) => models,
             other => panic!("{other:?}"),
         }
     }
 
-    fn piece(service: &Service, model_hash: Digest, file: &str, offset: u64) -> TrustReply {
+    fn piece(service: &mut Service, model_hash: Digest, file: &str, offset: u64) -> TrustReply {
         let file = file.to_owned();
         service.handle(&TrustRequest::FilePiece {
             model_hash,
@@ -161,44 +136,51 @@ mod tests {
 
     #[test]
     fn offers_no_bundle_that_is_altered_cut_or_signed_by_another_root() {
-        let good = bundle(1);
-        let mut bad = vec![bundle(2), Vec::new(), b"garbage".to_vec()];
+        let good = good();
+        let mut bad = vec![
+            signed_by(&[2], "model", 3, model_files(1)),
+            Vec::new(),
+            b"garbage".to_vec(),
+        ];
         for at in [0, good.len() / 2, good.len() - 1] {
             let mut flipped = good.clone();
             flipped[at] ^= 1;
             bad.push(flipped);
             bad.push(good[..at].to_vec());
         }
-        assert_eq!(offered(&service(bad.clone())), []);
+        assert_eq!(offered(&mut service(&bad)), []);
         bad.push(good);
-        assert_eq!(offered(&service(bad)).len(), 1);
+        assert_eq!(offered(&mut service(&bad)).len(), 1);
     }
 
     #[test]
     fn serves_the_verified_bytes_in_pieces_and_nothing_else() {
-        let service = service(vec![bundle(1)]);
-        let hash = offered(&service)[0].model_hash;
+        let mut service = service(&[good()]);
+        let hash = offered(&mut service)[0].model_hash;
         let file_bytes = PIECE_BYTES as u64 + 1;
         for (offset, len) in [(0, PIECE_BYTES), (PIECE_BYTES as u64, 1), (file_bytes, 0)] {
             let want = TrustReply::FilePiece {
                 file_bytes,
                 bytes: vec![7; len],
             };
-            assert!(piece(&service, hash, "circuit.json", offset) == want, "{offset}");
+            assert!(
+                piece(&mut service, hash, "circuit.json", offset) == want,
+                "{offset}"
+            );
         }
         let refused = TrustReply::Refused(TrustRefusal::UnknownFile);
-        assert_eq!(piece(&service, hash, "circuit.json", file_bytes + 1), refused);
-        assert_eq!(piece(&service, hash, "../circuit.json", 0), refused);
+        assert_eq!(piece(&mut service, hash, "circuit.json", file_bytes + 1), refused);
+        assert_eq!(piece(&mut service, hash, "../circuit.json", 0), refused);
         assert_eq!(
-            piece(&service, Digest([0; 32]), "circuit.json", 0),
+            piece(&mut service, Digest([0; 32]), "circuit.json", 0),
             TrustReply::Refused(TrustRefusal::UnknownModel)
         );
     }
 
     #[test]
     fn signs_what_it_verified_itself_and_what_compute_says_about_the_answer() {
-        let service = service(vec![bundle(1)]);
-        let hash = offered(&service)[0].model_hash;
+        let mut service = service(&[good()]);
+        let hash = offered(&mut service)[0].model_hash;
         let request = ReceiptRequest {
             job: JobId([1; 16]),
             item: 2,
@@ -220,12 +202,36 @@ mod tests {
             model_id: "model".to_owned(),
             model_hash: hash,
             security_counter: 3,
-            floor: FloorKind::None,
+            floor: FloorKind::File,
             parameter_hash: Digest([5; 32]),
             key_fingerprint: Digest([6; 32]),
             box_name: "box-1".parse().unwrap(),
         };
         assert_eq!(*receipt.statement(), expected);
+    }
+
+    #[test]
+    fn a_bad_verdict_is_answered_with_the_other_slot_and_a_good_one_with_nothing() {
+        let bench = Bench::with_models(&[bundle("model", 3)]);
+        drop(bench.start_and_find_good());
+        bench.put("x.obb", &bundle("model", 4));
+        let mut service = Service::new(bench.start(), key(9), "box-1".parse().unwrap());
+        let offer = offered(&mut service);
+        assert_eq!(offer[0].security_counter, 4);
+        let verdict = |service: &mut Service, model_hash, good| {
+            service.handle(&TrustRequest::Verdict { model_hash, good })
+        };
+        let TrustReply::Instead(Some(former)) = verdict(&mut service, offer[0].model_hash, false) else {
+            panic!("no other slot");
+        };
+        assert_eq!(former.security_counter, 3);
+        assert_eq!(offered(&mut service), std::slice::from_ref(&former));
+        assert_eq!(
+            verdict(&mut service, former.model_hash, true),
+            TrustReply::Instead(None)
+        );
+        let refused = TrustReply::Refused(TrustRefusal::UnknownModel);
+        assert_eq!(verdict(&mut service, offer[0].model_hash, true), refused);
     }
 
     #[test]
@@ -240,7 +246,7 @@ mod tests {
             key_fingerprint: Digest([0; 32]),
         };
         assert_eq!(
-            service(Vec::new()).handle(&TrustRequest::SignReceipt(request)),
+            service(&[]).handle(&TrustRequest::SignReceipt(request)),
             TrustReply::Refused(TrustRefusal::UnknownModel)
         );
     }

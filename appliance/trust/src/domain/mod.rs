@@ -1,5 +1,7 @@
-//! The verified models of this box.
+//! Slots and floors: what may run, what runs first, and what may never run again.
 
-mod shelf;
+mod floors;
+mod slots;
 
-pub use shelf::{Entry, NotShelved, Shelf};
+pub use floors::{BelowFloor, FloorFull, Floors, MAX_MODELS};
+pub use slots::{Slot, SlotId, Slots, TRIES};

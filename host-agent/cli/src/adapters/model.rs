@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use obscura_bundle::{MAX_BUNDLE_BYTES, MAX_ROOT_BYTES, Root};
+use obscura_bundle::{MAX_BUNDLE_BYTES, MAX_ROOT_BYTES, TrustedRoot};
 use obscura_protocol::{
     identity::{Digest, PeerName},
     transfer::ObjectHeader,
@@ -71,7 +71,7 @@ pub(crate) fn read(config: &Path, file: &Path) -> Result<SignedModel, CliError> 
     })
 }
 
-fn root(path: &Path, pinned: Digest) -> Result<Root, CliError> {
+fn root(path: &Path, pinned: Digest) -> Result<TrustedRoot, CliError> {
     let bytes = read_at_most(path, MAX_ROOT_BYTES).map_err(|source| CliError::ConfigRoot {
         path: path.to_owned(),
         source,
@@ -80,7 +80,7 @@ fn root(path: &Path, pinned: Digest) -> Result<Root, CliError> {
     if got != pinned {
         return Err(CliError::PeerForeignRoot { got, want: pinned });
     }
-    Ok(Root::from_bytes(&bytes)?)
+    Ok(TrustedRoot::pinned(&bytes, pinned)?)
 }
 
 /// Paths in a configuration are relative to its folder.

@@ -10,7 +10,7 @@ use std::{
     str::FromStr,
 };
 
-use obscura_bundle::{MAX_BUNDLE_BYTES, MAX_ROOT_BYTES, Root, RootError};
+use obscura_bundle::{MAX_BUNDLE_BYTES, MAX_ROOT_BYTES, RootError, TrustedRoot};
 use obscura_protocol::identity::{Digest, NameError};
 use serde::Deserialize;
 
@@ -149,7 +149,7 @@ impl VaultConfig {
         if got != want {
             return Err(StartError::PeerForeignRoot { got, want });
         }
-        let root = Root::from_bytes(&root)?;
+        let root = TrustedRoot::pinned(&root, want)?;
         let bundle_path = folder.join(document.vault.bundle);
         let bundle = read("vault.bundle", &bundle_path, MAX_BUNDLE_BYTES)?;
         let model = TfheModel::from_bundle(&bundle, &root).map_err(|source| StartError::PeerBundle {

@@ -8,8 +8,8 @@ mod record;
 
 use image::TfheImages;
 use obscura_bundle::{
-    Bundle, BundleError, Contract, Golden, GoldenError, GoldenMismatch, Reads, Root, Verified, file_name,
-    verify,
+    Bundle, BundleError, Contract, Golden, GoldenError, GoldenMismatch, Reads, TrustedRoot, Verified,
+    file_name, verify,
 };
 use obscura_circuit::{Circuit, CircuitError, Output};
 use obscura_fhe_client::{ClientError, SecretKeys};
@@ -79,7 +79,7 @@ impl TfheModel {
     ///
     /// # Errors
     /// [`ModelError`].
-    pub fn from_bundle(bytes: &[u8], root: &Root) -> Result<Self, ModelError> {
+    pub fn from_bundle(bytes: &[u8], root: &TrustedRoot) -> Result<Self, ModelError> {
         let bundle: Bundle<Verified> = verify(bytes, root)?;
         let contract = bundle.contract()?;
         let circuit = Circuit::from_parts(
@@ -107,7 +107,7 @@ impl TfheModel {
             model_hash: bundle.model_hash(),
             security_counter: manifest.security_counter,
             parameter_hash: Digest(parameters.hash()),
-            root_fingerprint: root.fingerprint(),
+            root_fingerprint: root.document().fingerprint(),
         };
         let cryptography = Cryptography {
             circuit,

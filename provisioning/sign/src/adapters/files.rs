@@ -6,7 +6,8 @@ use std::{
     path::Path,
 };
 
-use obscura_bundle::{MAX_ROOT_BYTES, Root};
+use obscura_bundle::{MAX_CHANGE_BYTES, MAX_ROOT_BYTES, Root, RootChange, TrustedRoot};
+use obscura_protocol::identity::Digest;
 
 use crate::error::SignError;
 
@@ -34,6 +35,28 @@ pub(crate) fn read(path: &Path, max_bytes: usize) -> Result<Vec<u8>, SignError> 
 /// Reads a root document.
 pub(crate) fn read_root(path: &Path) -> Result<Root, SignError> {
     Root::from_bytes(&read(path, MAX_ROOT_BYTES)?).map_err(|source| SignError::Root {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Reads the root document that whoever gave it vouches for.
+pub(crate) fn trust_root(path: &Path) -> Result<TrustedRoot, SignError> {
+    let bytes = read(path, MAX_ROOT_BYTES)?;
+    TrustedRoot::pinned(&bytes, Digest::of(&bytes)).map_err(|source| SignError::Root {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Whether a file begins like a change of root.
+pub(crate) fn is_change(path: &Path) -> Result<bool, SignError> {
+    Ok(RootChange::is_named_in(&read(path, MAX_CHANGE_BYTES)?))
+}
+
+/// Reads a change of root.
+pub(crate) fn read_change(path: &Path) -> Result<RootChange, SignError> {
+    RootChange::from_bytes(&read(path, MAX_CHANGE_BYTES)?).map_err(|source| SignError::Change {
         path: path.to_owned(),
         source,
     })

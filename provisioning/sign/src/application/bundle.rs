@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
 use obscura_bundle::{
-    Bundle, MAX_BUNDLE_BYTES, Meta, Root, describe,
+    Bundle, MAX_BUNDLE_BYTES, Meta, Target, TrustedRoot, describe,
     manifest::{MAX_FILES, SCHEME_TFHE_1},
     verify,
 };
@@ -19,7 +19,7 @@ use crate::{
 
 /// Signs a payload that passes every check, and writes the bundle once it verifies.
 pub(crate) fn sign(arguments: &BundleArguments) -> Result<String, SignError> {
-    let root = files::read_root(&arguments.root)?;
+    let root = files::trust_root(&arguments.root)?;
     let payload = read_payload(&arguments.payload)?;
     let checked = check::check(&payload, &arguments.model_id)?;
     let meta = Meta {
@@ -29,7 +29,11 @@ pub(crate) fn sign(arguments: &BundleArguments) -> Result<String, SignError> {
         scheme: SCHEME_TFHE_1.to_owned(),
         min_protocol: MIN_VERSION,
     };
-    let unsigned = Bundle::build(&meta, payload).map_err(SignError::Build)?;
+    let target = Target {
+        hardware: arguments.hardware.clone(),
+        max_protocol: arguments.max_protocol,
+    };
+    let unsigned = Bundle::build_for(&target, &meta, payload).map_err(SignError::Build)?;
     let signed = unsigned.sign(&load_keys(arguments, &root)?);
     let bundle = verify(&signed, &root).map_err(SignError::Bundle)?;
     files::written(&arguments.out, write_public(&arguments.out, bundle.as_bytes()))?;
@@ -50,11 +54,11 @@ pub(crate) fn sign(arguments: &BundleArguments) -> Result<String, SignError> {
     Ok(report)
 }
 
-fn load_keys(arguments: &BundleArguments, root: &Root) -> Result<Vec<Identity>, SignError> {
+fn load_keys(arguments: &BundleArguments, root: &TrustedRoot) -> Result<Vec<Identity>, SignError> {
     let password = Password::read(&arguments.password.source(false), "Password of the signing key")?;
     let load = |path: &std::path::PathBuf| {
         let key = keys::load(path, &password)?;
-        if !root.keys().contains(&key.public()) {
+        if root.document().find(&key.public().fingerprint()).is_none() {
             return Err(SignError::KeyNotInRoot {
                 path: path.clone(),
                 key: key.public().fingerprint(),

@@ -8,7 +8,7 @@ use crate::{adapters::files, error::SignError};
 
 /// Verifies a bundle and says what is in it.
 pub(crate) fn inspect(bundle: &Path, root: &Path) -> Result<String, SignError> {
-    let root = files::read_root(root)?;
+    let root = files::trust_root(root)?;
     let bytes = files::read(bundle, MAX_BUNDLE_BYTES)?;
     let verified = verify(&bytes, &root).map_err(SignError::Bundle)?;
     let contract = verified.contract().map_err(SignError::Bundle)?;

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use obscura_bundle::Root;
+use obscura_bundle::{Root, RootKey};
 use obscura_protocol::identity::Identity;
 use obscura_sealed::{Password, create_public};
 
@@ -25,8 +25,11 @@ pub(crate) fn new(arguments: &RootArguments) -> Result<String, SignError> {
         files::must_be_free(path)?;
     }
     let made: Vec<Identity> = paths.iter().map(|_| keys::generate()).collect::<Result<_, _>>()?;
-    let public = made.iter().map(Identity::public).collect();
-    let root = Root::new(1, arguments.threshold, public).map_err(SignError::ConfigRoot)?;
+    let public = made.iter().map(|key| RootKey {
+        key: key.public(),
+        max_counter: arguments.max_counter,
+    });
+    let root = Root::new(1, arguments.threshold, public.collect()).map_err(SignError::ConfigRoot)?;
     let password = Password::read(
         &arguments.password.source(true),
         "New password of the signing key",
@@ -43,12 +46,17 @@ pub(crate) fn new(arguments: &RootArguments) -> Result<String, SignError> {
     Ok(report)
 }
 
-/// Shows a root.
+/// Shows a root, or a change of root and who signed it so far.
 pub(crate) fn show(path: &Path) -> Result<String, SignError> {
-    Ok(describe(&files::read_root(path)?))
+    if files::is_change(path)? {
+        super::change::show(path)
+    } else {
+        Ok(describe(&files::read_root(path)?))
+    }
 }
 
-fn describe(root: &Root) -> String {
+/// What a root says, for people.
+pub(super) fn describe(root: &Root) -> String {
     // Writing to a String cannot fail.
     let mut out = String::new();
     let _ = writeln!(out, "fingerprint    {}", root.fingerprint());
@@ -59,8 +67,11 @@ fn describe(root: &Root) -> String {
         root.threshold(),
         root.keys().len()
     );
-    for key in root.keys() {
-        let _ = writeln!(out, "public key     {key}");
+    for RootKey { key, max_counter } in root.keys() {
+        let _ = writeln!(out, "public key     {key} up to counter {max_counter}");
+    }
+    for key in root.revoked() {
+        let _ = writeln!(out, "revoked        {key} (fingerprint)");
     }
     out
 }

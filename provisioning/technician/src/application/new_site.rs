@@ -15,6 +15,10 @@ use crate::{
     ports::{Authorities, Content, Entropy, SiteStore},
 };
 
+/// Says in the box's folder what the file is for.
+const FIRST_START: &str =
+    "This box has never started. Its first start makes the rollback floors and deletes this file.\n";
+
 /// What the technician decides.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
@@ -108,6 +112,8 @@ pub(crate) fn new_site(
     )?;
     draft.put("box/models", Content::Folder)?;
     draft.put("box/state", Content::Folder)?;
+    // Only where this lies does a box without rollback floors make them; later it would be tampering.
+    draft.put("box/state/trust/first-start", Content::Public(FIRST_START))?;
 
     DeviceFolder {
         site: &site,

@@ -102,8 +102,16 @@ root = \"root.bin\"
 root_fingerprint = \"{root}\"
 # Ed25519 seed that signs receipts, one line of 64 hexadecimal digits (no default).
 receipt_key = \"receipt.key\"
-# Folder of the signed models, *.obb (default \"models\").
+# Folder where people put signed models, *.obb, and changes of root, *.obr; the next start installs them and takes
+# them away (default \"models\").
 model_dir = \"models\"
+# Folder of what is installed, of changes of root and of the rollback floors (default \"state/trust\").
+state_dir = \"state/trust\"
+# Where the rollback floors are kept: \"weak\" is a file, which whoever holds the disk can restore; receipts say so
+# (no default).
+floor = \"weak\"
+# Hardware id of this box; a model can be for one hardware id only (default \"generic\").
+hardware = \"generic\"
 ",
         site_id = site.id,
         name = site.box_name,

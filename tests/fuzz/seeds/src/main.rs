@@ -11,7 +11,7 @@ use std::{
 };
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
-use obscura_bundle::{Bundle, Meta, Root, manifest::SCHEME_TFHE_1};
+use obscura_bundle::{Bundle, Meta, Root, RootChange, manifest::SCHEME_TFHE_1};
 use obscura_circuit::Circuit;
 use obscura_fhe_core::{Answer, Item, ParameterSet, Plan, SEED_BYTES};
 use obscura_local::{agent, appliance};
@@ -25,6 +25,10 @@ use obscura_protocol::{
     transfer::{ChunkSet, ObjectHeader, ObjectKind},
 };
 use obscura_sealed::{Cost, seal};
+use obscura_trust::{
+    adapters::{encode_floors, encode_slots},
+    domain::{Floors, Slot, SlotId, Slots},
+};
 use zeroize::Zeroizing;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -51,6 +55,7 @@ fn main() -> Outcome {
     messages(&corpus)?;
     statements(&corpus)?;
     bundles(&corpus)?;
+    trust_records(&corpus)?;
     payload(&corpus)?;
     local(&corpus)?;
     frames(&corpus)?;
@@ -347,7 +352,26 @@ fn bundles(corpus: &Corpus) -> Outcome {
     corpus.write("manifest", "one-empty-file", empty.manifest_bytes())?;
     let other = Identity::from_seed(&Zeroizing::new([0x43; 32]));
     let root = Root::new(1, 2, vec![identity().public(), other.public()])?;
-    corpus.write("root", "two-of-two", &root.to_bytes())
+    corpus.write("root", "two-of-two", &root.to_bytes())?;
+    let gone = vec![other.public().fingerprint()];
+    let next = Root::with_revoked(2, 1, vec![identity().public()], gone)?;
+    corpus.write("root", "one-revoked", &next.to_bytes())?;
+    let mut change = RootChange::unsigned(&next);
+    change.sign(&identity())?;
+    corpus.write("root", "change", &change.to_bytes())
+}
+
+fn trust_records(corpus: &Corpus) -> Outcome {
+    let mut floors = Floors::default();
+    floors.raise_root(2);
+    floors.raise("cardio-lr", 3)?;
+    floors.raise("derm-small", 7)?;
+    corpus.write("trust_records", "floors", &encode_floors(&floors))?;
+    let mut slots = Slots::default();
+    slots.install(SlotId::A, Slot::on_trial([0x11; 32], 6));
+    slots.mark_good(SlotId::A);
+    slots.install(SlotId::B, Slot::on_trial([0x12; 32], 8));
+    corpus.write("trust_records", "slots", &encode_slots(&slots))
 }
 
 fn payload(corpus: &Corpus) -> Outcome {

@@ -33,6 +33,28 @@ fn ask(service: &mut Service<FakeEngine, FakeTrust>, request: ComputeRequest) ->
     replies
 }
 
+#[test]
+fn trust_hears_of_every_model_whether_it_is_good_and_a_bad_one_gives_way_to_an_earlier_bundle() {
+    let trust = FakeTrust {
+        has_earlier_c: true,
+        ..FakeTrust::default()
+    };
+    let limits = Limits {
+        key_cache_bytes: 100,
+        memory_bytes: 1000,
+    };
+    let mut service = Service::start(FakeEngine::default(), trust, Box::new(Stopped), limits).unwrap();
+    assert_eq!(model_ids(&mut service), ["model-97", "model-98", "model-100"]);
+    let told = |id: &str, good| (id.to_owned(), good);
+    let verdicts = [
+        told("model-97", true),
+        told("model-98", true),
+        told("model-99", false),
+        told("model-100", true),
+    ];
+    assert_eq!(service.trust.verdicts, verdicts);
+}
+
 /// Sends `bytes` as keys of parameters `letter` under their own hash.
 fn load(
     service: &mut Service<FakeEngine, FakeTrust>,
